@@ -1,0 +1,84 @@
+"""How livekit compiles: one decorator, and one cache folder per state of the sources.
+
+Numba's own cache is keyed by the file of the cached function only, so code that was
+inlined from another file goes stale silently. The folder named here contains a hash
+of every source file of the package, of Numba and of the processor, so machine code
+of yesterday's `push` can never run on today's layout. Loading the cache unpickles,
+therefore the folder is private to the user.
+Layer 1.
+"""
+
+import hashlib
+import os
+import platform
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numba
+from llvmlite import binding
+from numba import config as numba_config
+
+from livekit.errors import ConfigError
+
+__all__ = ["cache_folder", "compile_cached", "hot", "source_hash"]
+
+_PACKAGE: Final = Path(__file__).resolve().parent.parent
+
+_OPTIONS: Final = {"nogil": True, "error_model": "numpy"}
+"""No GIL: a long loop must not deafen the process. numpy error model: a division by
+zero gives inf as the hardware does, instead of a branch and an exception."""
+
+
+@lru_cache(maxsize=1)
+def source_hash() -> str:
+    """Return the hash of the package's sources, Numba, and the processor."""
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode())
+        digest.update(path.read_bytes())
+    for part in (numba.__version__, platform.machine(), binding.get_host_cpu_name()):
+        digest.update(part.encode())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Return the folder of compiled code for these sources, made private to the user.
+
+    Raises
+    ------
+    ConfigError
+        The folder belongs to somebody else or may be written by others.
+    """
+    base = os.environ.get("LIVEKIT_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    root = Path(base) if base else Path.home() / ".cache"
+    folder = root / "livekit" / source_hash()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise ConfigError(
+            f"cache folder {str(folder)!r} belongs to uid {status.st_uid} with mode "
+            f"{status.st_mode & 0o777:o}, expected uid {os.getuid()} and 700; remove it, or set "
+            "LIVEKIT_CACHE_DIR to a folder of your own"
+        )
+    return folder
+
+
+def compile_cached(function: Callable[..., Any], folder: Path, **options: Any) -> Any:
+    """Return `function` jitted, with its machine code cached below `folder`.
+
+    Numba reads its cache setting when a function is decorated, so the setting is
+    changed for just that moment: a notebook's own functions keep their own cache.
+    """
+    previous = numba_config.CACHE_DIR
+    numba_config.CACHE_DIR = str(folder)
+    try:
+        return numba.njit(cache=True, **{**_OPTIONS, **options})(function)
+    finally:
+        numba_config.CACHE_DIR = previous
+
+
+def hot(function: Callable[..., Any]) -> Any:
+    """Jit a function of the hot path: no GIL, no reference counts, cached."""
+    return compile_cached(function, cache_folder())
