@@ -5,7 +5,7 @@ is first used, so Numba and pyarrow are loaded only by what needs them.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
 

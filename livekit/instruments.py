@@ -24,7 +24,7 @@ INSTRUMENT: Final = np.dtype(
         ("min_quantity", "<f8"),
         ("contract_value", "<f8"),
         ("kind", "S8"),
-        ("reserved", "V40"),
+        ("reserved", "<i8", (5,)),
     ]
 )
 """One row of the directory, 128 bytes."""

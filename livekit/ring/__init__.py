@@ -1,0 +1,1 @@
+"""The rings: lock-free queues in shared memory, worked by jitted functions."""

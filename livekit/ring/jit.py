@@ -14,7 +14,7 @@ import platform
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numba
 from llvmlite import binding
@@ -24,6 +24,7 @@ from livekit.errors import ConfigError
 
 __all__ = ["cache_folder", "compile_cached", "hot", "source_hash"]
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 
 _OPTIONS: Final = {"nogil": True, "error_model": "numpy"}
@@ -79,6 +80,7 @@ def compile_cached(function: Callable[..., Any], folder: Path, **options: Any) -
         numba_config.CACHE_DIR = previous
 
 
-def hot(function: Callable[..., Any]) -> Any:
+def hot(function: _Function) -> _Function:
     """Jit a function of the hot path: no GIL, no reference counts, cached."""
-    return compile_cached(function, cache_folder())
+    compiled: _Function = compile_cached(function, cache_folder())
+    return compiled

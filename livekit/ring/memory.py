@@ -28,6 +28,7 @@ from numba.extending import intrinsic
 __all__ = [
     "clock_ns",
     "copy_lines",
+    "count_leading_zeros",
     "count_trailing_zeros",
     "fence",
     "futex",
@@ -40,6 +41,7 @@ __all__ = [
     "store_i64",
     "store_release",
     "store_u32",
+    "write_byte",
 ]
 
 _I64 = ir.IntType(64)
@@ -116,6 +118,16 @@ def copy_lines(_context, target, source, n_lines):
 
 
 @intrinsic
+def count_leading_zeros(_context, value):
+    """Zero bits above the highest set bit of an int64; 64 for zero."""
+
+    def codegen(_context, builder, _signature, args):
+        return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
 def count_trailing_zeros(_context, value):
     """Index of the lowest set bit of an int64; 64 for zero."""
 
@@ -180,6 +192,19 @@ def sched_yield(_context):
         return context.get_dummy_value()
 
     return types.void(), codegen
+
+
+@intrinsic
+def write_byte(_context, descriptor, address):
+    """Write the byte at `address` to a file descriptor: the doorbell of a sleeping engine."""
+
+    def codegen(_context, builder, _signature, args):
+        kind = ir.FunctionType(_I64, [_I32, _I64, _I64])
+        call = cgutils.get_or_insert_function(builder.module, kind, "write")
+        number = builder.trunc(args[0], _I32)
+        return builder.call(call, [number, args[1], ir.Constant(_I64, 1)])
+
+    return types.int64(types.int64, types.int64), codegen
 
 
 @intrinsic

@@ -1,0 +1,136 @@
+"""The layout of a ring: what lies in shared memory, and what each side keeps to itself.
+
+A ring is a control block and a row of slots. The control block has one 128-byte line
+per word, because pairs of 64-byte lines travel together:
+
+    0    tail      written by the producer: events ever pushed
+    128  head      written by the consumer: events ever popped
+    256  sleeping  written by the consumer: the number of its sleep, 0 when awake
+    384  bell      written by the producer, the futex word of a sleeping consumer
+
+Cursors count events and never wrap; a slot is `cursor & (capacity - 1)`. Each side
+has a private SIDE block with its own cursor and the last seen cursor of the other.
+What the other side wrote is untrusted: it must move forward and keep
+`0 <= tail - head <= capacity`, or the ring is BROKEN for this side.
+Layer 1.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from livekit.errors import SegmentError
+from livekit.events import SLOT_BYTES
+
+__all__ = [
+    "BELL",
+    "BROKEN",
+    "CONTROL_BYTES",
+    "HEAD",
+    "ORDER_SLOT_BYTES",
+    "POLICY_ALERT",
+    "POLICY_BLOCK",
+    "POLICY_DROP",
+    "SIDE",
+    "SIDE_BYTES",
+    "SLEEPING",
+    "TAIL",
+    "aligned_zeros",
+    "fill_side",
+]
+
+TAIL: Final = 0
+HEAD: Final = 128
+SLEEPING: Final = 256
+BELL: Final = 384
+CONTROL_BYTES: Final = 512
+
+ORDER_SLOT_BYTES: Final = 128
+
+BROKEN: Final = -1
+"""Returned by the ring's functions when the other side's cursor is impossible."""
+
+POLICY_DROP: Final = 0
+POLICY_ALERT: Final = 1
+POLICY_BLOCK: Final = 2
+
+SIDE: Final = np.dtype(
+    {
+        "names": [
+            "control",  # address of the control block
+            "slots",  # address of slot 0
+            "mask",  # capacity - 1
+            "shift",  # log2 of the slot's size
+            "capacity",
+            "cursor",  # own cursor
+            "other",  # the other side's cursor when last looked at
+            "reserve",  # slots market data may not use
+            "policy",
+            "counters",  # address of this side's counters, 0 for none
+            "gap",  # 1 while a GAP event is owed
+            "lost",  # events lost since the last GAP, by kind
+            "rung",  # the sleep for which the bell was last rung
+            "sleep",  # consumer: number of the last sleep
+        ],
+        "formats": ["<i8"] * 11 + ["(16,)<i8"] + ["<i8"] * 2,
+        "offsets": [*range(0, 88, 8), 88, 216, 224],
+        "itemsize": 256,
+    }
+)
+"""One side of a ring, private to its process; all words int64."""
+
+SIDE_BYTES: Final = SIDE.itemsize
+
+
+def aligned_zeros(n_bytes: int, alignment: int = 128) -> np.ndarray:
+    """Return uint8[n_bytes] of zeros whose address is a multiple of `alignment`."""
+    room = np.zeros(n_bytes + alignment, np.uint8)
+    start = -room.ctypes.data % alignment
+    return room[start : start + n_bytes]
+
+
+def fill_side(
+    side: np.ndarray,
+    *,
+    control: int,
+    slots: int,
+    capacity: int,
+    slot_bytes: int = SLOT_BYTES,
+    reserve: int = 0,
+    policy: int = POLICY_DROP,
+    counters: int = 0,
+    tail: int = 0,
+    head: int = 0,
+    is_producer: bool,
+) -> None:
+    """Fill one SIDE record for a ring whose cursors stand at `tail` and `head`.
+
+    Parameters
+    ----------
+    side : SIDE[1]
+        The private block; its owner is the calling process.
+    control, slots, counters : int
+        Addresses of the mapped parts.
+    capacity, slot_bytes : int
+        Powers of two.
+
+    Raises
+    ------
+    SegmentError
+        A size is no power of two, or the cursors are impossible.
+    """
+    for name, value in (("capacity", capacity), ("slot size", slot_bytes)):
+        if value <= 0 or value & (value - 1):
+            raise SegmentError(f"{name} of a ring is {value}, expected a power of two")
+    if not 0 <= tail - head <= capacity:
+        raise SegmentError(
+            f"ring cursors are impossible: tail={tail} head={head} capacity={capacity}; "
+            "detach and attach the strategy again"
+        )
+    side[0] = 0
+    row = side[0]
+    row["control"], row["slots"] = control, slots
+    row["capacity"], row["mask"] = capacity, capacity - 1
+    row["shift"] = slot_bytes.bit_length() - 1
+    row["cursor"], row["other"] = (tail, head) if is_producer else (head, tail)
+    row["reserve"], row["policy"], row["counters"] = reserve, policy, counters
