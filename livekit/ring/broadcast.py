@@ -256,7 +256,7 @@ def ring_bells(hub: int) -> None:
         side = view.sides + ring * SIDE_BYTES
         own = record(SIDE, side)
         sleep = load_acquire(own.control + SLEEPING)
-        if sleep != 0 and sleep != own.rung:
+        if sleep not in (0, own.rung):
             own.rung = sleep
             ring_bell(own.control)
 

@@ -19,6 +19,7 @@ from typing import Final
 
 import numpy as np
 
+from livekit.clock import monotonic_ns
 from livekit.errors import SegmentError
 from livekit.events import SLOT_BYTES
 
@@ -70,7 +71,7 @@ SIDE: Final = np.dtype(
             "gap",  # 1 while a GAP event is owed
             "lost",  # events lost since the last GAP, by kind
             "rung",  # the sleep for which the bell was last rung
-            "sleep",  # consumer: number of the last sleep
+            "sleep",  # consumer: number of the last sleep, started from the clock
         ],
         "formats": ["<i8"] * 11 + ["(16,)<i8"] + ["<i8"] * 2,
         "offsets": [*range(0, 88, 8), 88, 216, 224],
@@ -134,3 +135,6 @@ def fill_side(
     row["shift"] = slot_bytes.bit_length() - 1
     row["cursor"], row["other"] = (tail, head) if is_producer else (head, tail)
     row["reserve"], row["policy"], row["counters"] = reserve, policy, counters
+    # A producer rings once for each number of a sleep, so a consumer that comes back must
+    # not start at numbers its predecessor has used.
+    row["sleep"] = monotonic_ns()

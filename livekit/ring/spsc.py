@@ -33,13 +33,29 @@ __all__ = [
     "release",
     "release_many",
     "slot_at",
+    "slot_lines",
 ]
 
 
 @hot
 def event_lines(event: int) -> int:
-    """Return the number of 64-byte lines of the event at an address, by its kind."""
+    """Return the number of 64-byte lines of the event at an address, by its kind.
+
+    0 for a kind that does not exist. The event must be this process's own: what another
+    process wrote goes through `slot_lines`.
+    """
     return EVENT_BYTES[load_i64(event) & 15] >> 6
+
+
+@hot
+def slot_lines(side: int, slot: int) -> int:
+    """Return how many lines of a slot to copy out, whatever its producer wrote there.
+
+    The lines of its kind, at most the slot and at least the head's line: a kind that is
+    larger than the slot must not make its reader copy past the slot, and a kind of no
+    size must not leave the reader with the event it got before.
+    """
+    return max(1, min(event_lines(slot), 1 << (record(SIDE, side).shift - 6)))
 
 
 @hot
@@ -109,10 +125,10 @@ def available(side: int) -> int:
     ready = own.other - own.cursor
     if ready == 0:
         tail = load_acquire(own.control + TAIL)
-        ready = tail - own.cursor
-        if ready < 0 or ready > own.capacity:
+        if tail < own.cursor or tail - own.cursor > own.capacity:
             return BROKEN
         own.other = tail
+        ready = tail - own.cursor
     return ready
 
 
@@ -162,11 +178,14 @@ def push(side: int, event: int, n_lines: int) -> int:
 
 @hot
 def pop(side: int, target: int) -> int:
-    """Copy the next event out, its own bytes only; 1, or 0 when empty, or BROKEN."""
+    """Copy the next event out, its own bytes only; 1, or 0 when empty, or BROKEN.
+
+    `target` has room for one slot.
+    """
     slot = peek(side)
     if slot <= 0:
         return slot
-    copy_lines(target, slot, event_lines(slot))
+    copy_lines(target, slot, slot_lines(side, slot))
     release(side)
     return 1
 
@@ -193,6 +212,8 @@ def push_batch(side: int, events: int, stride: int, n: int) -> int:
 def pop_batch(side: int, target: int, stride: int, n: int) -> int:
     """Pop up to `n` events to places `stride` bytes apart, released at once.
 
+    `stride` is at least the size of a slot.
+
     Returns how many were popped, or BROKEN.
     """
     ready = available(side)
@@ -202,6 +223,6 @@ def pop_batch(side: int, target: int, stride: int, n: int) -> int:
     head = record(SIDE, side).cursor
     for i in range(n):
         slot = slot_at(side, head + i)
-        copy_lines(target + i * stride, slot, event_lines(slot))
+        copy_lines(target + i * stride, slot, slot_lines(side, slot))
     release_many(side, n)
     return n
