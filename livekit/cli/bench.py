@@ -1,0 +1,34 @@
+"""``livekit bench``: figures measured here and now, beside those of the peers.
+
+Layer 5.
+"""
+
+import argparse
+from typing import Any
+
+from livekit.cli.output import add_json, print_json
+
+__all__ = ["add_parsers"]
+
+
+def add_parsers(commands: Any) -> None:
+    """Register the commands of this module."""
+    parser = commands.add_parser("bench", help="measure this machine")
+    benchmarks = parser.add_subparsers(title="benchmarks", metavar="BENCHMARK", required=True)
+    ring = benchmarks.add_parser(
+        "ring", help="the rings against C++ and the source document's queue"
+    )
+    ring.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
+    ring.set_defaults(run=_ring)
+    add_json(ring)
+
+
+def _ring(options: argparse.Namespace) -> None:
+    from livekit.bench.report import print_rows, to_json
+    from livekit.bench.ring import ring_rows
+
+    rows = ring_rows(quick=options.quick)
+    if options.json:
+        print_json(to_json(rows))
+    else:
+        print_rows("livekit bench ring", rows)

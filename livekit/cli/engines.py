@@ -1,0 +1,186 @@
+"""``livekit engine start|stop|status``, ``status`` and ``kill``.
+
+Layer 5.
+"""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from livekit.cli.output import add_json, nanoseconds, number, print_json, print_table
+from livekit.config import DEFAULT_ENGINE
+
+__all__ = ["add_parsers", "strategy_columns", "strategy_line"]
+
+
+def add_parsers(commands: Any) -> None:
+    """Register the commands of this module."""
+    engine = commands.add_parser("engine", help="start, stop or look at an engine")
+    verbs = engine.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_start(verbs)
+    stop = verbs.add_parser("stop", help="stop an engine and its strategies")
+    stop.add_argument("--force", action="store_true", help="kill it if it does not leave")
+    stop.set_defaults(run=_stop)
+    for parser in (
+        verbs.add_parser("status", help="what an engine does"),
+        commands.add_parser("status", help="what the engine does"),
+    ):
+        parser.set_defaults(run=_status)
+        add_engine(parser)
+    kill = commands.add_parser("kill", help="kill switch: halt trading, cancel every order")
+    kill.set_defaults(run=_kill)
+    for parser in (stop, kill):
+        add_engine(parser)
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that talks to an engine."""
+    parser.add_argument(
+        "--engine", default=DEFAULT_ENGINE, metavar="NAME", help="engine's name (default: main)"
+    )
+    add_json(parser)
+
+
+def _add_start(verbs: Any) -> None:
+    start = verbs.add_parser("start", help="start an engine in the background")
+    add_engine(start)
+    start.add_argument("--config", type=Path, metavar="FILE", help="TOML with [engine] and [risk]")
+    start.add_argument("--source", choices=["replay"], help="where market data comes from")
+    start.add_argument("--data", metavar="DIR", help="recorded data (default: replay_data)")
+    start.add_argument(
+        "--speed", metavar="K", help="multiple of recorded time, 'max' or 'lockstep' (default: 1)"
+    )
+    start.add_argument("--symbols", metavar="A,B", help="instruments to serve (default: all)")
+    start.add_argument("--wait", metavar="HOW", help="laptop, server or spin (default: laptop)")
+    start.add_argument(
+        "--wait-for", type=int, metavar="N", help="strategies to wait for before the first event"
+    )
+    start.add_argument("--policy", metavar="P", help="what a full ring does: drop, alert, block")
+    start.add_argument("--cash", type=float, help="opening cash (default: 100000)")
+    start.add_argument("--maker", type=float, help="maker fee, fraction (default: 0.0002)")
+    start.add_argument("--taker", type=float, help="taker fee, fraction (default: 0.0005)")
+    start.set_defaults(run=_start)
+
+
+def _start(options: argparse.Namespace) -> None:
+    from livekit.engine.launch import start_engine
+    from livekit.engine.settings import load_settings
+
+    names = ("source", "data", "speed", "wait", "wait_for", "policy", "cash", "maker", "taker")
+    overrides = {name: getattr(options, name) for name in names}
+    overrides["name"] = options.engine
+    overrides["symbols"] = options.symbols.split(",") if options.symbols else None
+    settings = load_settings(options.config, overrides)
+    settings.data = str(Path(settings.data).expanduser().resolve())
+    answer = start_engine(settings)
+    if options.json:
+        print_json({"engine": settings.name, **answer})
+        return
+    for line in answer["swept"]:
+        print(line)
+    print(
+        f"engine {settings.name!r} started (pid {answer['pid']}): {settings.source} of "
+        f"{settings.data} at {settings.speed}, paper exchange\n"
+        "next: livekit attach strategies/momentum.py; livekit status; livekit engine stop"
+    )
+
+
+def _stop(options: argparse.Namespace) -> None:
+    from livekit.engine.folder import sweep
+    from livekit.engine.launch import stop_engine
+
+    swept = [str(item) for item in sweep()]
+    for line in swept if not options.json else []:
+        print(line)
+    answer = stop_engine(options.engine, force=options.force)
+    if options.json:
+        print_json({**answer, "swept": swept})
+    else:
+        left = ", ".join(answer["leftovers"]) or "nothing left behind"
+        print(f"engine {options.engine!r} stopped; {left}")
+
+
+def _kill(options: argparse.Namespace) -> None:
+    from livekit.engine.client import call
+
+    answer = call(options.engine, "kill")
+    if options.json:
+        print_json(answer)
+    else:
+        print(
+            f"{answer['trading']}: {answer['orders_canceled']} orders canceled, new ones are "
+            "refused; restart the engine to trade again"
+        )
+
+
+def _status(options: argparse.Namespace) -> None:
+    from livekit.engine.client import call
+
+    status = call(options.engine, "status")
+    if options.json:
+        print_json(status)
+        return
+    done = status["position"] / status["n_events"] if status["n_events"] else 0.0
+    rows = [
+        ("state", f"{status['state']}, trading {status['trading']}"),
+        ("source", f"{status['source']} {status['speed']}, venue {status['venue']}"),
+        ("progress", f"{status['position']:,} of {status['n_events']:,} events ({done:.1%})"),
+        ("event time", _time(status["now"])),
+        ("events in", f"{status['events_in']:,} ({number(status['events_per_s'], 0)}/s)"),
+        ("events out", f"{status['events_out']:,}, dropped {status['events_dropped']:,}"),
+        ("orders in", f"{status['orders_in']:,}, reports out {status['reports_out']:,}"),
+        ("account", f"equity {number(status['equity'])}, cash {number(status['cash'])}"),
+        ("faults", f"{status['deaths']} deaths, {status['hangs']} hangs"),
+        ("log", status["log"]),
+    ]
+    print_table(("engine", f"{status['engine']} (pid {status['pid']})"), rows)
+    if status["strategies"]:
+        print_table(strategy_columns(), [strategy_line(row) for row in status["strategies"]])
+
+
+def _time(stamp_ns: int) -> str:
+    if stamp_ns == 0:
+        return "-"
+    return datetime.fromtimestamp(stamp_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def strategy_columns() -> tuple[str, ...]:
+    """Return the columns of a table of strategies; a leading ``>`` aligns right."""
+    return (
+        "strategy",
+        "state",
+        "mode",
+        ">received",
+        ">dropped",
+        ">orders",
+        ">rejects",
+        ">fills",
+        "position",
+        ">PnL",
+        ">event→strategy p50/p99/p99.9",
+        ">tick→order p50/p99/p99.9",
+    )
+
+
+def strategy_line(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return one strategy's row of text for `strategy_columns`."""
+    position = ", ".join(f"{size:+g} {symbol}" for symbol, size in row["position"].items())
+    return (
+        row["name"],
+        row["state"],
+        row["mode"],
+        f"{row['received']:,}",
+        f"{row['dropped']:,}",
+        f"{row['orders']:,}",
+        f"{row['rejects']:,}",
+        f"{row['fills']:,}",
+        position or "flat",
+        number(row["pnl"]),
+        _percentiles(row["latency_ns"]),
+        _percentiles(row["tick_to_order_ns"]),
+    )
+
+
+def _percentiles(values: dict[str, float]) -> str:
+    return " / ".join(nanoseconds(values[name]) for name in ("p50", "p99", "p999"))

@@ -1,0 +1,364 @@
+"""The event engine: one turn after the other, until it is told to stop.
+
+A turn puts the market events that are due through the pump, takes orders, and looks
+after everything else (control socket, strategies, deaths) about every millisecond.
+Between turns the engine polls for orders for as long as its way of waiting says, and
+then sleeps on its doorbell; nothing here waits for a strategy without a bound.
+Layer 4.
+"""
+
+import contextlib
+import gc
+import logging
+import os
+import selectors
+import signal
+from typing import Any, Final
+
+import numpy as np
+
+from livekit import clock
+from livekit.config import MAX_INSTRUMENTS, MAX_STRATEGIES
+from livekit.engine import verbs
+from livekit.engine.control import ControlServer
+from livekit.engine.folder import CONTROL, DOORBELL, EngineLock
+from livekit.engine.pump import (
+    PUMP,
+    await_orders,
+    connect_core,
+    drain_outbox,
+    fall_asleep,
+    pump_lockstep,
+    pump_market,
+    take_orders,
+    wake_up,
+)
+from livekit.engine.settings import EngineSettings
+from livekit.engine.source import PaceKind, ReplaySource, parse_pace
+from livekit.engine.strategies import POLICIES, StrategyManager, StrategySlot
+from livekit.engine.supervisor import Supervisor
+from livekit.errors import ConfigError, NotRunningError
+from livekit.events import SLOT_BYTES
+from livekit.ring.broadcast import ring_bells
+from livekit.ring.counters import HISTOGRAM_WORDS, observe
+from livekit.ring.directory import ENGINE_HEADER, EngineSegment
+from livekit.ring.layout import aligned_zeros
+from livekit.ring.wait import WAITS
+from livekit.trading.core import TradingCore
+from livekit.trading.ids import MAX_EPOCH
+from livekit.trading.layout import Gate
+from livekit.trading.limits import Fees, RiskLimits
+from livekit.trading.risk import open_strategy
+from livekit.trading.router import cancel_all, cancel_strategy
+
+__all__ = ["EventEngine"]
+
+_log: Final = logging.getLogger(__name__)
+
+_LOOK_AFTER_NS: Final = 1_000_000
+_LONGEST_SLEEP_NS: Final = 20_000_000
+_STOP_GRACE_NS: Final = 5_000_000_000
+_TICK: Final = int(ENGINE_HEADER.fields["tick"][1])  # type: ignore[index]
+
+
+class EventEngine:
+    """One engine: source, trading core, strategies, control.
+
+    Parameters
+    ----------
+    settings : EngineSettings
+    lock : EngineLock
+        Held by the caller; released by `run` when it ends.
+
+    Raises
+    ------
+    ConfigError
+        A setting is impossible.
+    NotFoundError, DataError
+        The recorded data is missing or corrupt.
+    """
+
+    def __init__(self, settings: EngineSettings, lock: EngineLock) -> None:
+        if settings.wait not in WAITS:
+            raise ConfigError(f"wait {settings.wait!r} is unknown; use {', '.join(WAITS)}")
+        self.settings, self._lock = settings, lock
+        self.source = ReplaySource(
+            verbs.data_path(settings.data), parse_pace(settings.speed), settings.symbols or None
+        )
+        self.policy = settings.policy or ("block" if self.source.pace.is_lossless else "drop")
+        if self.policy not in POLICIES:
+            raise ConfigError(f"policy {self.policy!r} is unknown; use drop, alert or block")
+        self.generation = clock.now_ns()
+        self.started_ns = clock.monotonic_ns()
+        self.core = TradingCore(
+            self.source.instruments,
+            n_strategies=MAX_STRATEGIES,
+            limits=RiskLimits(**_checked_limits(settings.risk)),
+            fees=Fees(maker=settings.maker, taker=settings.taker),
+            cash=settings.cash,
+            epoch=self.generation // 1_000_000_000 % MAX_EPOCH,
+        )
+        self.segment = EngineSegment.create(
+            lock.folder, generation=self.generation, engine=settings.name
+        )
+        for instrument in self.source.instruments:
+            self.segment.append(instrument)
+        self._pump_memory = aligned_zeros(PUMP.itemsize)
+        self.pump = self._pump_memory.view(PUMP)
+        connect_core(self.pump, self.core.address)
+        self.pump["board"] = self.segment.board_address
+        self.manager = StrategyManager(
+            lock.folder, settings.name, self.generation, self.pump, self._strategy_gone
+        )
+        self.manager.instruments = list(self.source.instruments)
+        self.manager.positions = self._positions
+        self._selector = selectors.SelectSelector()
+        self._open_doorbell()
+        self.supervisor = Supervisor(self.manager, self._selector, self._strategy_hangs)
+        self.control = ControlServer(lock.folder / CONTROL, verbs.table(self), self._selector)
+        self._owner_fd = -1
+        self.is_stopping = False
+        self.finished_ns = 0
+        self._stop_by_ns = self._looked_ns = self._first_ns = 0
+        self._has_begun = settings.wait_for == 0
+
+    # The loop.
+
+    def run(self) -> None:
+        """Run until stopped; leave nothing behind."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        self._watch_owner()
+        gc.collect()
+        gc.freeze()
+        _log.info("engine running name=%s pid=%d", self.settings.name, os.getpid())
+        try:
+            while not self._may_leave():
+                moved = self._turn()
+                now_ns = clock.monotonic_ns()
+                if now_ns - self._looked_ns >= _LOOK_AFTER_NS:
+                    self._look_after(now_ns)
+                if moved == 0:
+                    self._idle()
+        finally:
+            self._close()
+
+    def stop(self) -> None:
+        """Begin to stop: no more market data; strategies are asked to leave."""
+        if self.is_stopping:
+            return
+        self.is_stopping = True
+        self._stop_by_ns = clock.monotonic_ns() + _STOP_GRACE_NS
+        for slot in self.manager.slots.values():
+            self.manager.request_stop(slot)
+
+    def begin(self) -> None:
+        """Let market data flow although fewer strategies came than were waited for."""
+        self._has_begun = True
+
+    def rate(self, now_ns: int) -> float:
+        """Return events per second since the first one went out, 0 before."""
+        seconds = (now_ns - self._first_ns) / 1e9 if self._first_ns else 0.0
+        return int(self.pump[0]["events_in"]) / seconds if seconds > 0 else 0.0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether market data still waits for strategies to attach."""
+        if not self._has_begun:
+            n_open = sum(slot.is_open for slot in self.manager.slots.values())
+            self._has_begun = n_open >= self.settings.wait_for
+        return not self._has_begun
+
+    def _may_leave(self) -> bool:
+        if not self.is_stopping:
+            return False
+        return not self.manager.slots or clock.monotonic_ns() > self._stop_by_ns
+
+    def _turn(self) -> int:
+        """Put through what is due; return how many events and orders moved."""
+        pump = int(self.pump.ctypes.data)
+        if self.is_stopping or self.is_held or self.source.is_finished:
+            return take_orders(pump)
+        address, due = self.source.due()
+        if due == 0:
+            return take_orders(pump)
+        start_ns = clock.monotonic_ns()
+        self._first_ns = self._first_ns or start_ns
+        if self.source.pace.kind is PaceKind.LOCKSTEP:
+            moved = pump_lockstep(pump, address, SLOT_BYTES, due, start_ns + _LOOK_AFTER_NS)
+        else:
+            moved = pump_market(pump, address, SLOT_BYTES, due)
+        self.source.advance(moved)
+        if moved:
+            spent = clock.monotonic_ns() - start_ns
+            observe(self.segment.file.address + _TICK, spent // moved)
+        if self.source.is_finished:
+            self.finished_ns = clock.monotonic_ns()
+            _log.info("replay finished events=%d", self.source.n_events)
+        return moved
+
+    def _idle(self) -> None:
+        """Wait for an order, the next event or a command, within a bound."""
+        spin_ns, yield_ns, sleep_ns = WAITS[self.settings.wait]
+        now_ns = clock.monotonic_ns()
+        may_wait = _LONGEST_SLEEP_NS
+        if not (self.is_stopping or self.is_held or self.source.is_finished):
+            wait_ns = self.source.wait_ns()
+            may_wait = min(may_wait, wait_ns) if wait_ns >= 0 else may_wait
+            if self.source.pace.is_lossless:
+                may_wait = _LOOK_AFTER_NS  # a strategy is slow; it releases without a bell
+        polling_ns = min(spin_ns + yield_ns, may_wait)
+        pump = int(self.pump.ctypes.data)
+        if await_orders(pump, now_ns + polling_ns) or sleep_ns == 0:
+            return
+        left_ns = may_wait - polling_ns
+        if left_ns <= 0 or (self.source.pace.is_lossless and may_wait == _LOOK_AFTER_NS):
+            return
+        if not fall_asleep(pump):
+            self._dispatch(left_ns / 1e9)
+        wake_up(pump)
+
+    def _look_after(self, now_ns: int) -> None:
+        """Do everything that is not the inner loop."""
+        self._looked_ns = now_ns
+        self._dispatch(0)
+        if self.manager.keep_undelivered(self.core.outbox):
+            self.core.drain()
+        self.manager.poll(now_ns)
+        self.supervisor.poll(now_ns)
+        self._show(now_ns)
+
+    def _dispatch(self, timeout_s: float) -> None:
+        for key, _ in self._selector.select(timeout_s):
+            key.data()
+
+    def _show(self, now_ns: int) -> None:
+        """Write the engine's counts into its segment, for anybody to read."""
+        header, pump = self.segment.header, self.pump[0]
+        header["heartbeat"], header["now"] = now_ns, pump["now"]
+        header["trading_state"] = int(self.core.router.state)
+        header["events_in"], header["orders_in"] = pump["events_in"], pump["orders_in"]
+        header["events_out"] = self.manager.hub.view["delivered"]
+        header["reports_out"] = pump["reports_out"]
+        header["position"], header["n_events"] = self.source.position, self.source.n_events
+
+    # Strategies.
+
+    def register(self, request: dict[str, Any]) -> StrategySlot:
+        """Register a strategy for the control socket."""
+        if self.is_stopping:
+            raise NotRunningError(f"engine {self.settings.name!r} is stopping; start it again")
+        slot = self.manager.register_strategy(
+            str(request["name"]),
+            dict(request["spec"]),
+            int(request["pid"]),
+            int(request["start"]),
+            str(request.get("policy") or self.policy),
+        )
+        open_strategy(self.core.address, slot.ring)
+        self.supervisor.watch(slot)
+        return slot
+
+    def _positions(self, ring: int) -> np.ndarray:
+        """Return a strategy's positions by instrument number, float64[MAX_INSTRUMENTS]."""
+        positions = np.zeros(MAX_INSTRUMENTS)
+        for number in np.flatnonzero(self.core.positions[ring]["lots"]):
+            positions[number] = self.core.quantity(
+                int(number), int(self.core.positions[ring, number]["lots"])
+            )
+        return positions
+
+    def _cancel(self, ring: int) -> int:
+        """Cancel what a strategy has open and report it; return how many."""
+        # The outbox is drained after every call, so there is always room.
+        canceled = cancel_strategy(self.core.address, ring, int(self.pump[0]["now"]))
+        assert canceled >= 0
+        self._drain()
+        return canceled
+
+    def _strategy_gone(self, slot: StrategySlot, reason: str) -> None:
+        """Cancel what a strategy has open; it can send nothing more."""
+        self.core.risk.set_gate(slot.ring, Gate.FENCED)
+        canceled = self._cancel(slot.ring)
+        if canceled:
+            _log.info("orders canceled name=%s count=%d reason=%s", slot.name, canceled, reason)
+
+    def _strategy_hangs(self, slot: StrategySlot, is_hung: bool) -> None:  # noqa: FBT001 - a callback
+        self.core.risk.set_gate(slot.ring, Gate.FENCED if is_hung else Gate.OPEN)
+        if is_hung:
+            self._cancel(slot.ring)
+
+    def halt(self) -> int:
+        """Refuse everything but cancels from now on, and cancel every order; return how many."""
+        self.core.router.halt()
+        canceled = cancel_all(self.core.address, int(self.pump[0]["now"]))
+        assert canceled >= 0
+        self._drain()
+        _log.warning("trading halted orders_canceled=%d", canceled)
+        return canceled
+
+    def _drain(self) -> None:
+        """Send the reports that a call from Python left in the outbox."""
+        drain_outbox(int(self.pump.ctypes.data))
+        ring_bells(self.manager.hub.address)
+
+    # Beginning and end.
+
+    def warm_up(self) -> None:
+        """Compile what the loop calls, before a strategy can wait for it."""
+        pump = int(self.pump.ctypes.data)
+        take_orders(pump)
+        pump_market(pump, 0, SLOT_BYTES, 0)
+        pump_lockstep(pump, 0, SLOT_BYTES, 0, 0)
+        await_orders(pump, 0)
+        fall_asleep(pump)
+        wake_up(pump)
+        self._drain()
+        scratch = np.zeros(HISTOGRAM_WORDS, np.int64)
+        observe(scratch.ctypes.data, 0)
+
+    def _open_doorbell(self) -> None:
+        path = self._lock.folder / DOORBELL
+        os.mkfifo(path, 0o600)
+        flags = os.O_NONBLOCK | os.O_CLOEXEC
+        # Opened for reading and writing, so that it never reads as closed.
+        self._doorbell = os.open(path, os.O_RDWR | flags)
+        self._selector.register(self._doorbell, selectors.EVENT_READ, self._hear_bell)
+
+    def _hear_bell(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._doorbell, 4096)
+
+    def _watch_owner(self) -> None:
+        """Stop when the process that owns this engine (a demo, a test) is gone."""
+        if self.settings.owner_pid == 0:
+            return
+        try:
+            self._owner_fd = os.pidfd_open(self.settings.owner_pid)
+        except ProcessLookupError:
+            self.stop()
+            return
+        self._selector.register(self._owner_fd, selectors.EVENT_READ, self._owner_gone)
+
+    def _owner_gone(self) -> None:
+        _log.warning("owner gone pid=%d", self.settings.owner_pid)
+        self._selector.unregister(self._owner_fd)
+        self.stop()
+
+    def _close(self) -> None:
+        for slot in list(self.manager.slots.values()):
+            _log.warning("strategy killed at stop name=%s", slot.name)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
+            self.manager.unregister_strategy(slot, "killed at stop")
+        self.control.close()
+        self._lock.release()
+        _log.info("engine stopped name=%s", self.settings.name)
+
+
+def _checked_limits(limits: dict[str, float]) -> dict[str, Any]:
+    known = RiskLimits.__dataclass_fields__
+    for name in limits:
+        if name not in known:
+            raise ConfigError(f"risk limit {name!r} is unknown; known are {', '.join(known)}")
+    return dict(limits)

@@ -1,0 +1,148 @@
+"""Where the engine's market data comes from, and when each event is due.
+
+A source fills 256-byte slots with the next events and says how many of them may go
+out now. Replay has three paces: `x k` of recorded time, as fast as the strategies
+take it, and lock-step, one event in flight.
+Layer 4.
+"""
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from livekit import clock
+from livekit.engine.pump import count_due
+from livekit.errors import ConfigError
+from livekit.events import SLOT_BYTES
+from livekit.instruments import Instrument
+from livekit.ring.layout import aligned_zeros
+from livekit.store.replay import Replay
+
+__all__ = ["Pace", "PaceKind", "ReplaySource", "parse_pace"]
+
+_STAGED: Final = 512
+
+
+class PaceKind(enum.Enum):
+    """How a replay goes through time."""
+
+    SCALED = "scaled"
+    FAST = "max"
+    LOCKSTEP = "lockstep"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """A pace and, when SCALED, its multiple of recorded time."""
+
+    kind: PaceKind
+    factor: float = 1.0
+
+    @property
+    def is_lossless(self) -> bool:
+        """Whether the replay waits for its strategies instead of dropping events."""
+        return self.kind is not PaceKind.SCALED
+
+    def __str__(self) -> str:
+        """Return the pace as it is written on the command line."""
+        return f"x{self.factor:g}" if self.kind is PaceKind.SCALED else self.kind.value
+
+
+def parse_pace(text: str) -> Pace:
+    """Return the pace for a number, ``max`` or ``lockstep``.
+
+    Raises
+    ------
+    ConfigError
+        The text is none of them, or the number is not positive.
+    """
+    for kind in (PaceKind.FAST, PaceKind.LOCKSTEP):
+        if text == kind.value:
+            return Pace(kind)
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise ConfigError(
+            f"speed {text!r} is not a pace; give a positive number such as 10 for ten times "
+            "recorded time, 'max' for as fast as the strategies take it, or 'lockstep'"
+        )
+    return Pace(PaceKind.SCALED, factor)
+
+
+class ReplaySource:
+    """Recorded data as a source.
+
+    Attributes
+    ----------
+    instruments : tuple of Instrument
+        Numbered as in the events.
+    n_events, position : int
+        Events of the recording, and how many went out.
+    is_finished : bool
+    """
+
+    def __init__(self, data: Path, pace: Pace, symbols: list[str] | None = None) -> None:
+        self.replay = Replay(data, symbols=symbols)
+        self.pace = pace
+        self.instruments: tuple[Instrument, ...] = self.replay.instruments
+        self.n_events: int = self.replay.n_events
+        self._slots = aligned_zeros(_STAGED * SLOT_BYTES).reshape(_STAGED, SLOT_BYTES)
+        self._next = self._staged = 0
+        self._start_ts = self._start_ns = 0
+        self.position = 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all events went out."""
+        return self.position >= self.n_events
+
+    def describe(self) -> dict[str, Any]:
+        """Return what ``livekit status`` shows."""
+        return {
+            "source": "replay",
+            "speed": str(self.pace),
+            "position": self.position,
+            "n_events": self.n_events,
+            "first_ts": int(self.replay.first_ts),
+            "last_ts": int(self.replay.last_ts),
+        }
+
+    def _stage(self) -> None:
+        if self._next < self._staged or self.is_finished:
+            return
+        self._staged, self._next = self.replay.next_batch(self._slots, _STAGED), 0
+
+    def _first_ts(self) -> int:
+        return int(self._slots[self._next, 24:32].view(np.int64)[0])
+
+    def due(self) -> tuple[int, int]:
+        """Return (address, count) of the staged events that may go out now."""
+        self._stage()
+        waiting = self._staged - self._next
+        address = int(self._slots.ctypes.data) + self._next * SLOT_BYTES
+        if waiting == 0 or self.pace.is_lossless:
+            return address, waiting
+        if self._start_ns == 0:
+            self._start_ns, self._start_ts = clock.monotonic_ns(), self._first_ts()
+        elapsed = (clock.monotonic_ns() - self._start_ns) * self.pace.factor
+        return address, count_due(address, SLOT_BYTES, waiting, self._start_ts + int(elapsed))
+
+    def wait_ns(self) -> int:
+        """Return how long until the next event is due; 0 for now, -1 for never."""
+        self._stage()
+        if self._next >= self._staged:
+            return -1
+        if self.pace.is_lossless or self._start_ns == 0:
+            return 0
+        due_ns = self._start_ns + int((self._first_ts() - self._start_ts) / self.pace.factor)
+        return max(0, due_ns - clock.monotonic_ns())
+
+    def advance(self, n: int) -> None:
+        """Note that the first `n` staged events went out."""
+        self._next += n
+        self.position += n

@@ -1,0 +1,205 @@
+"""What the control socket's verbs do, and what they answer.
+
+Layer 4.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from livekit import clock
+from livekit.engine.folder import log_path
+from livekit.errors import ConfigError, NotFoundError
+from livekit.events import ANY_INSTRUMENT, PARAMS, Kind
+from livekit.ring import seqlock
+from livekit.ring.counters import percentiles
+from livekit.trading.layout import TradingState
+
+if TYPE_CHECKING:
+    from livekit.engine.control import Peer
+    from livekit.engine.loop import EventEngine
+    from livekit.engine.strategies import StrategySlot
+
+__all__ = ["data_path", "table"]
+
+_log: Final = logging.getLogger(__name__)
+
+Verb = Callable[[dict[str, Any], "Peer"], dict[str, Any]]
+
+
+def data_path(text: str) -> Path:
+    """Return the folder of recorded data, absolute; NotFoundError when there is none."""
+    path = Path(text).expanduser().resolve()
+    if not path.is_dir():
+        raise NotFoundError(
+            f"data folder {str(path)!r} does not exist; give one with --data, or make one with "
+            "'livekit data generate'"
+        )
+    return path
+
+
+def table(engine: "EventEngine") -> dict[str, Verb]:
+    """Return the verbs of an engine."""
+
+    def register(request: dict[str, Any], _peer: "Peer") -> dict[str, Any]:
+        slot = engine.register(request)
+        return {
+            "segment": str(slot.segment.file.path),
+            "folder": str(slot.segment.file.path.parent),
+            "ring": slot.ring,
+            "epoch": int(slot.segment.header["epoch"]),
+        }
+
+    def detach(request: dict[str, Any], peer: "Peer") -> dict[str, Any]:
+        slot = engine.manager.find(str(request["name"]))
+        _log.info("detach asked name=%s by_pid=%d", slot.name, peer.pid)
+        engine.manager.request_stop(slot)
+        return {"name": slot.name, "pid": slot.pid, "start": slot.start}
+
+    def kill(_request: dict[str, Any], peer: "Peer") -> dict[str, Any]:
+        _log.warning("kill switch by_pid=%d", peer.pid)
+        canceled = engine.halt()
+        return {"trading": TradingState(engine.core.router.state).name, "orders_canceled": canceled}
+
+    def stop(_request: dict[str, Any], peer: "Peer") -> dict[str, Any]:
+        _log.info("stop asked by_pid=%d", peer.pid)
+        engine.stop()
+        prefix = engine.segment.file.prefix
+        return {"pid": int(prefix["engine_pid"]), "start": int(prefix["engine_start"])}
+
+    def begin(_request: dict[str, Any], _peer: "Peer") -> dict[str, Any]:
+        engine.begin()
+        return {"begun": True}
+
+    def params(request: dict[str, Any], peer: "Peer") -> dict[str, Any]:
+        slot = engine.manager.find(str(request["name"]))
+        _log.info("parameters changed name=%s by_pid=%d %s", slot.name, peer.pid, request["values"])
+        return _change_params(engine, slot, dict(request["values"]))
+
+    return {
+        "begin": begin,
+        "detach": detach,
+        "kill": kill,
+        "params": params,
+        "ping": lambda _request, _peer: {"pid": int(engine.segment.file.prefix["engine_pid"])},
+        "ps": lambda _request, _peer: {"strategies": _rows(engine)},
+        "register": register,
+        "status": lambda _request, _peer: _status(engine),
+        "stop": stop,
+    }
+
+
+def _status(engine: "EventEngine") -> dict[str, Any]:
+    pump, hub = engine.pump[0], engine.manager.hub.view
+    now_ns = engine.finished_ns or clock.monotonic_ns()
+    account = engine.core.account
+    state = "stopping" if engine.is_stopping else "held" if engine.is_held else "running"
+    if engine.source.is_finished and state == "running":
+        state = "finished"
+    return {
+        "engine": engine.settings.name,
+        "pid": int(engine.segment.file.prefix["engine_pid"]),
+        "state": state,
+        "trading": TradingState(engine.core.router.state).name,
+        "venue": "paper",
+        **engine.source.describe(),
+        "uptime_s": (clock.monotonic_ns() - engine.started_ns) / 1e9,
+        "now": int(pump["now"]),
+        "events_in": int(pump["events_in"]),
+        "events_out": int(hub["delivered"]),
+        "events_dropped": int(hub["dropped"]),
+        "orders_in": int(pump["orders_in"]),
+        "reports_out": int(pump["reports_out"]),
+        "events_per_s": engine.rate(now_ns),
+        "deaths": engine.supervisor.deaths,
+        "hangs": engine.supervisor.hangs,
+        "cash": account.cash,
+        "equity": account.equity,
+        "instruments": [instrument.symbol for instrument in engine.manager.instruments],
+        "strategies": _rows(engine),
+        "log": str(log_path(engine.settings.name, "_engine")),
+    }
+
+
+def _rows(engine: "EventEngine") -> list[dict[str, Any]]:
+    return [strategy_row(engine, slot) for slot in engine.manager.slots.values()]
+
+
+def strategy_row(engine: "EventEngine", slot: "StrategySlot") -> dict[str, Any]:
+    """Return what ``livekit ps`` and the demo's summary show of one strategy."""
+    sent, own = slot.segment.engine_counters, slot.segment.strategy_counters
+    account = engine.core.account
+    positions = account.positions(slot.ring)
+    summary = account.summary(slot.ring)
+    tail, head = slot.segment.cursors("events")
+    return {
+        "name": slot.name,
+        "state": slot.state,
+        "mode": slot.segment.spec["mode"],
+        "pid": slot.pid,
+        "hash": slot.segment.spec["hash"],
+        "policy": slot.policy,
+        "uptime_s": (clock.monotonic_ns() - slot.attached_ns) / 1e9,
+        "received": int(own["received"].sum()),
+        "dropped": int(sent["dropped"].sum()),
+        "queued": tail - head,
+        "orders": int(sent["orders"]),
+        "rejects": int(sent["rejects"]),
+        "fills": int(sent["fills"]),
+        "errors": int(own["errors"]),
+        "position": {
+            symbol: row["position"] for symbol, row in positions.items() if row["position"]
+        },
+        "pnl": summary["net_pnl"],
+        "fees": summary["fees"],
+        "latency_ns": percentiles(own["delay"]),
+        "tick_to_order_ns": percentiles(sent["tick_to_order"]),
+        "segment_bytes": slot.segment.n_bytes,
+    }
+
+
+def _change_params(
+    engine: "EventEngine", slot: "StrategySlot", values: dict[str, Any]
+) -> dict[str, Any]:
+    """Give a running strategy new values of hot parameters, all at once."""
+    declared = {param["name"]: param for param in slot.segment.spec["params"]}
+    for name, value in values.items():
+        _check_hot(slot.name, name, value, declared)
+    for name, value in values.items():
+        declared[name]["value"] = value
+    dtype = np.dtype([(name, kind) for name, kind in slot.segment.spec["params_dtype"]], align=True)
+    lines = seqlock.round_lines(dtype.itemsize) // 64
+    memory = np.zeros(lines * 64, np.uint8)
+    row = memory[: dtype.itemsize].view(dtype)
+    for name in dtype.names or ():
+        row[name] = declared[name]["value"]
+    part = slot.segment.at("params_offset")
+    version = seqlock.publish_params(part, memory.ctypes.data, lines)
+    event = np.zeros(1, PARAMS)
+    event["kind"], event["instrument"], event["version"] = Kind.PARAMS, ANY_INSTRUMENT, version
+    engine.manager.deliver_params(slot, event)
+    return {
+        "name": slot.name,
+        "version": version,
+        "values": {n: p["value"] for n, p in declared.items()},
+    }
+
+
+def _check_hot(strategy: str, name: str, value: Any, declared: dict[str, Any]) -> None:
+    param = declared.get(name)
+    if param is None:
+        raise ConfigError(
+            f"strategy {strategy!r} has no parameter {name!r}; it has "
+            f"{', '.join(declared) or 'none'}"
+        )
+    if not param["hot"]:
+        raise ConfigError(
+            f"parameter {name!r} of {strategy!r} is not hot; detach and attach to change it"
+        )
+    if not isinstance(value, (int, float)) or not param["low"] <= value <= param["high"]:
+        raise ConfigError(
+            f"parameter {name!r} is {value!r}, expected {param['low']:g} to {param['high']:g}"
+        )
