@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import livekit
-from livekit.cli.engines import strategy_columns, strategy_line
-from livekit.cli.output import add_json, make_table, number, print_json
+from livekit.cli.engines import strategy_tables
+from livekit.cli.output import add_json, number, print_json
 from livekit.errors import LivekitError, NotFoundError
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ def add_parsers(commands: Any) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="other recorded data")
     parser.add_argument(
         "--speed",
-        default="7200",
+        default="3600",
         metavar="K",
-        help="multiple of recorded time, 'max' or 'lockstep' (default: 7200, a day in 12 s)",
+        help="multiple of recorded time, 'max' or 'lockstep' (default: 3600, a day in 24 s)",
     )
     parser.add_argument("--wait", default="laptop", help="laptop, server or spin")
     parser.set_defaults(run=_demo)
@@ -66,6 +66,8 @@ def _demo(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     console = Console(stderr=options.json)
+    if not console.is_terminal:
+        console = Console(stderr=options.json, width=160)
     demo = _Demo(options, console)
     is_interrupted = False
     try:
@@ -186,10 +188,7 @@ class _Demo:
             total=self.status["n_events"],
             completed=self.status["position"],
         )
-        return Group(progress, self._table())
-
-    def _table(self) -> "RenderableType":
-        return make_table(strategy_columns(), [strategy_line(row) for row in self.rows.values()])
+        return Group(progress, *strategy_tables(self.rows.values()))
 
     def result(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
@@ -200,6 +199,7 @@ class _Demo:
             "dropped",
             "orders",
             "rejects",
+            "reject_codes",
             "fills",
             "position",
             "pnl",
@@ -229,7 +229,8 @@ class _Demo:
         """Print the last table, the engine's totals, and what went wrong."""
         if not self.rows:
             return
-        self.console.print(self._table())
+        for table in strategy_tables(self.rows.values()):
+            self.console.print(table)
         engine = result["engine"]
         self.console.print(
             f"engine: {engine['events_in']:,} events in ({number(engine['events_per_s'], 0)}/s), "

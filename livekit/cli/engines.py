@@ -4,14 +4,25 @@ Layer 5.
 """
 
 import argparse
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from livekit.cli.output import add_json, nanoseconds, number, print_json, print_table
+from livekit.cli.output import (
+    add_json,
+    make_table,
+    nanoseconds,
+    number,
+    print_json,
+    print_rich,
+    print_table,
+)
 from livekit.config import DEFAULT_ENGINE
 
-__all__ = ["add_parsers", "strategy_columns", "strategy_line"]
+__all__ = ["add_engine", "add_parsers", "strategy_tables"]
+
+_LATENCIES: Final = ("latency_ns", "tick_to_order_ns")
 
 
 def add_parsers(commands: Any) -> None:
@@ -136,7 +147,7 @@ def _status(options: argparse.Namespace) -> None:
     ]
     print_table(("engine", f"{status['engine']} (pid {status['pid']})"), rows)
     if status["strategies"]:
-        print_table(strategy_columns(), [strategy_line(row) for row in status["strategies"]])
+        print_rich(*strategy_tables(status["strategies"]))
 
 
 def _time(stamp_ns: int) -> str:
@@ -145,27 +156,32 @@ def _time(stamp_ns: int) -> str:
     return datetime.fromtimestamp(stamp_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def strategy_columns() -> tuple[str, ...]:
-    """Return the columns of a table of strategies; a leading ``>`` aligns right."""
-    return (
-        "strategy",
-        "state",
-        "mode",
-        ">received",
-        ">dropped",
-        ">orders",
-        ">rejects",
-        ">fills",
-        "position",
-        ">PnL",
-        ">event→strategy p50/p99/p99.9",
-        ">tick→order p50/p99/p99.9",
-    )
+def strategy_tables(rows: Iterable[dict[str, Any]]) -> list[Any]:
+    """Return two rich tables of strategies: what they did, and how long it took."""
+    rows = list(rows)
+    counts = (">received", ">dropped", ">orders", ">rejects", ">fills", "position", ">PnL")
+    return [
+        make_table(("strategy", "state", "mode", *counts), [_counts(row) for row in rows]),
+        make_table(
+            ("latency p50 / p99 / p99.9", ">event→strategy", ">tick→order"),
+            [
+                (
+                    row["name"],
+                    _percentiles(row["latency_ns"]),
+                    _percentiles(row["tick_to_order_ns"]),
+                )
+                for row in rows
+            ],
+        ),
+    ]
 
 
-def strategy_line(row: dict[str, Any]) -> tuple[str, ...]:
-    """Return one strategy's row of text for `strategy_columns`."""
+def _counts(row: dict[str, Any]) -> tuple[str, ...]:
     position = ", ".join(f"{size:+g} {symbol}" for symbol, size in row["position"].items())
+    rejects = f"{row['rejects']:,}"
+    if row["reject_codes"]:
+        code = max(row["reject_codes"], key=row["reject_codes"].__getitem__)
+        rejects += f" {code}" if len(row["reject_codes"]) == 1 else f" mostly {code}"
     return (
         row["name"],
         row["state"],
@@ -173,14 +189,12 @@ def strategy_line(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['received']:,}",
         f"{row['dropped']:,}",
         f"{row['orders']:,}",
-        f"{row['rejects']:,}",
+        rejects,
         f"{row['fills']:,}",
         position or "flat",
         number(row["pnl"]),
-        _percentiles(row["latency_ns"]),
-        _percentiles(row["tick_to_order_ns"]),
     )
 
 
-def _percentiles(values: dict[str, float]) -> str:
+def _percentiles(values: dict[str, float | None]) -> str:
     return " / ".join(nanoseconds(values[name]) for name in ("p50", "p99", "p999"))

@@ -10,7 +10,16 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["add_json", "nanoseconds", "number", "print_error", "print_json", "print_table"]
+__all__ = [
+    "add_json",
+    "make_table",
+    "nanoseconds",
+    "number",
+    "print_error",
+    "print_json",
+    "print_rich",
+    "print_table",
+]
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +55,18 @@ def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None
 ) -> None:
     """Print rows of text; columns whose name ends in a colon-less number align right."""
+    print_rich(make_table(columns, rows, title=title))
+
+
+def print_rich(*items: Any) -> None:
+    """Print rich objects; wide enough for a table where the output is no terminal."""
     from rich.console import Console
 
-    Console().print(make_table(columns, rows, title=title))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    for item in items:
+        console.print(item)
 
 
 def make_table(

@@ -9,8 +9,8 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
-from livekit.cli.engines import add_engine, strategy_columns, strategy_line
-from livekit.cli.output import print_json, print_table
+from livekit.cli.engines import add_engine, strategy_tables
+from livekit.cli.output import print_json, print_rich, print_table
 from livekit.errors import ConfigError, NotFoundError
 
 __all__ = ["add_parsers"]
@@ -107,7 +107,7 @@ def _ps(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"strategies": rows})
     elif rows:
-        print_table(strategy_columns(), [strategy_line(row) for row in rows])
+        print_rich(*strategy_tables(rows))
     else:
         print("no strategy is attached; attach one with 'livekit attach strategies/momentum.py'")
 

@@ -19,6 +19,7 @@ import msgspec
 from livekit.config import check_name
 from livekit.engine.client import call, raise_error
 from livekit.engine.folder import log_path, require_running
+from livekit.engine.spawn import spawn_detached
 from livekit.errors import DeadlineError, LivekitError, StrategyError
 from livekit.ring.segment import Phase, Segment
 
@@ -93,15 +94,11 @@ def attach(
     deadline = time.monotonic() + timeout_s
     from_child, child_writes = os.pipe()
     child_reads, to_child = os.pipe()
-    with log_path(engine, name).open("ab") as output:
-        process = subprocess.Popen(
-            request.command(child_reads, child_writes),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            pass_fds=(child_reads, child_writes),
-        )
+    process = spawn_detached(
+        request.command(child_reads, child_writes),
+        log_path(engine, name),
+        (child_reads, child_writes),
+    )
     os.close(child_reads)
     os.close(child_writes)
     try:

@@ -6,7 +6,6 @@ Layer 4.
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from typing import Any
@@ -17,6 +16,7 @@ from livekit import clock
 from livekit.engine.client import call, raise_error
 from livekit.engine.folder import is_running, log_path, require_running, sweep
 from livekit.engine.settings import EngineSettings
+from livekit.engine.spawn import spawn_detached
 from livekit.errors import DeadlineError, LivekitError, SegmentError
 from livekit.ring.directory import EngineSegment
 
@@ -36,15 +36,11 @@ def start_engine(settings: EngineSettings, timeout_s: float = 120.0) -> dict[str
     swept = sweep()
     reader, writer = os.pipe()
     log = log_path(settings.name, "_engine")
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "livekit.engine.main", settings.to_json(), str(writer)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            pass_fds=(writer,),
-        )
+    process = spawn_detached(
+        [sys.executable, "-m", "livekit.engine.main", settings.to_json(), str(writer)],
+        log,
+        (writer,),
+    )
     os.close(writer)
     try:
         line = _read_line(reader, time.monotonic() + timeout_s)

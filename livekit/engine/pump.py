@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from livekit.events import HEAD, ORDER, Reject
+from livekit.events import HEAD, ORDER, OrderStatus, Reject
 from livekit.ring.broadcast import HUB, broadcast, deliver, lacks_room, ring_bells
 from livekit.ring.call import address_of, call3, call4
 from livekit.ring.counters import ENGINE_COUNTERS, observe
@@ -87,6 +87,7 @@ _REQUEST: Final = 128
 _ROW_BYTES: Final = OUTBOX.itemsize
 _REPORT: Final = int(OUTBOX.fields["report"][1])  # type: ignore[index]
 _TICK_TO_ORDER: Final = ENGINE_COUNTERS.fields["tick_to_order"][1]  # type: ignore[index]
+_CANCELED: Final = int(OrderStatus.CANCELED)
 _MALFORMED: Final = int(Reject.MALFORMED)
 _WORD: Final = 0xFFFFFFFF
 
@@ -145,8 +146,10 @@ def _count_report(pump: int, row: int) -> None:
         return
     counters = record(ENGINE_COUNTERS, address)
     report = record(ORDER, row + _REPORT)
-    if report.reject != 0:
+    if report.reject != 0 and report.status != _CANCELED:
+        # An order that ended unfilled carries its reason too; only a refusal is a reject.
         counters.rejects += 1
+        counters.reject_codes[min(report.reject, 31)] += 1
         if report.reject == _MALFORMED:
             counters.malformed += 1
     elif report.last_quantity > 0:

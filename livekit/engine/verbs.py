@@ -13,7 +13,7 @@ import numpy as np
 from livekit import clock
 from livekit.engine.folder import log_path
 from livekit.errors import ConfigError, NotFoundError
-from livekit.events import ANY_INSTRUMENT, PARAMS, Kind
+from livekit.events import ANY_INSTRUMENT, PARAMS, Kind, Reject
 from livekit.ring import seqlock
 from livekit.ring.counters import percentiles
 from livekit.trading.layout import TradingState
@@ -148,6 +148,11 @@ def strategy_row(engine: "EventEngine", slot: "StrategySlot") -> dict[str, Any]:
         "queued": tail - head,
         "orders": int(sent["orders"]),
         "rejects": int(sent["rejects"]),
+        "reject_codes": {
+            Reject(code).name: int(count)
+            for code, count in enumerate(sent["reject_codes"])
+            if count
+        },
         "fills": int(sent["fills"]),
         "errors": int(own["errors"]),
         "position": {

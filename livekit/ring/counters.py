@@ -37,6 +37,7 @@ ENGINE_COUNTERS: Final = np.dtype(
         ("fills", "<i8"),
         ("malformed", "<i8"),  # requests that were no request
         ("alerts", "<i8"),  # times the ring was found full
+        ("reject_codes", "<i8", (32,)),  # refusals by Reject code
         ("tick_to_order", "<i8", (HISTOGRAM_WORDS,)),
     ]
 )

@@ -1,0 +1,70 @@
+"""What every test may ask for: a scale for long runs, and folders of its own.
+
+The folders come through the environment, so that no test can touch a user's engines,
+and the children that a test starts inherit them.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The first call of a jitted function compiles it, so no example has a deadline.
+settings.register_profile("livekit", deadline=None)
+settings.load_profile("livekit")
+
+ROOT = Path(__file__).resolve().parent.parent
+for _folder in (ROOT, ROOT / "tests"):
+    if str(_folder) not in sys.path:
+        sys.path.insert(0, str(_folder))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    dict.fromkeys([str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--scale",
+        type=float,
+        default=1.0,
+        help="multiplies the length of torture, kill and model runs (1: minutes in all)",
+    )
+
+
+@pytest.fixture
+def scale(request):
+    return request.config.getoption("--scale")
+
+
+@pytest.fixture
+def runtime_dir(monkeypatch, tmp_path):
+    """Give the test shared memory and state folders of its own; return the first."""
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="livekit-test-", dir=base))
+    monkeypatch.setenv("LIVEKIT_RUNTIME_DIR", str(folder))
+    monkeypatch.setenv("LIVEKIT_STATE_DIR", str(tmp_path / "state"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory):
+    """Record a small day by hand: quotes, trades and tickers of two instruments."""
+    from engines import write_recording
+
+    return write_recording(tmp_path_factory.mktemp("recording"))
+
+
+@pytest.fixture
+def engine(runtime_dir, recording):
+    """Give a function that starts an engine process; stop what it started."""
+    from engines import Engines
+
+    engines = Engines(recording)
+    yield engines.start
+    engines.stop_all()
+    assert engines.leftovers(runtime_dir) == []
