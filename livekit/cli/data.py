@@ -136,7 +136,7 @@ def _print_report(report: dict[str, Any], out: str) -> None:
     rows = [(f"{kind} events", f"{n:,}") for kind, n in report["events"].items()]
     rows += [(name.replace("_", " "), f"{report[name]:,}") for name in _REPORTED]
     rows += [(f"ignored: {what}", f"{n:,}") for what, n in report["ignored"].items()]
-    print_table(("what", ">count"), rows, title=report["file"])
+    print_table(("what", ">count"), rows, title=Path(report["file"]).name)
     print(
         f"{len(report['written'])} files written to {out}, "
         f"{len(report['unchanged'])} held the same events already"
@@ -181,12 +181,12 @@ def _print_recordings(rows: list[dict[str, Any]], title: str) -> None:
 
 
 def _time_of_day(ts: int) -> str:
-    """Return the UTC time of day of a time in ns, to the millisecond."""
+    """Return the UTC time of day of a time in ns."""
     import datetime as dt
 
     if not ts:
         return "-"
-    return dt.datetime.fromtimestamp(ts // 1_000_000 / 1000, dt.UTC).strftime("%H:%M:%S.%f")[:-3]
+    return dt.datetime.fromtimestamp(ts // 1_000_000_000, dt.UTC).strftime("%H:%M:%S")
 
 
 def run_check(options: argparse.Namespace) -> int:

@@ -1,0 +1,1 @@
+"""Recorded data: the Parquet catalog, its replay, its importers and its generator."""

@@ -1,0 +1,350 @@
+"""From the exchange's frames to livekit's events.
+
+A `Normalizer` is fed the frames of one connection in order and writes events into
+slots: TICKER; TRADE, each print once; QUOTE when a touch changed, from the finest
+channel the instrument has (``bbo-tbt``, then a full book, then ``books5``); BOOK when one
+of the five best levels changed; GAP when a book was found broken. It keeps the books,
+holds them to the sequence rules (okx/sequence.py) and to the checksum where one was
+sent (okx/checksum.py).
+
+A broken book gives no price: the frame that shows it yields GAP, then a QUOTE and a BOOK
+without prices, and nothing more until its next snapshot. After subscribing the exchange
+repeats the last trade, whatever its age; the first print of an instrument on a
+connection that is older than the connection is counted as stale and not passed on,
+because nothing traded. (A first ticker is state, not a print, and is passed on.)
+Layer 2. Pure: the time of receipt is an argument.
+"""
+
+from collections.abc import Mapping
+from struct import Struct
+from typing import Final
+
+import numpy as np
+
+from livekit.book import OrderBook, write_book, write_quote
+from livekit.events import BOOK, HEAD, QUOTE, SLOT_BYTES, Kind, Side
+from livekit.okx.books import RANKS, BookFeed, Counts, Outcome
+from livekit.okx.checksum import is_provided
+from livekit.okx.messages import (
+    SNAPSHOT_CHANNELS,
+    BookPush,
+    Ignored,
+    Message,
+    TickerPush,
+    TradePush,
+    parse,
+    parse_book_text,
+)
+from livekit.ring.jit import hot
+from livekit.ring.layout import aligned_zeros
+from livekit.ring.memory import copy_lines, record
+
+__all__ = ["Counts", "Normalizer"]
+
+_NS_PER_MS: Final = 1_000_000
+_SLOTS: Final = 1024
+_TRADES_REMEMBERED: Final = 4096
+_NAN: Final = float("nan")
+
+_TICKER_ROW: Final = Struct("<BBHIQqqdddd")
+_TRADE_ROW: Final = Struct("<BBHIQqqddqII")
+_GAP_ROW: Final = Struct("<BBHIQqq8I")
+_QUOTE_BYTES: Final = QUOTE.itemsize
+_KIND_QUOTE: Final = int(Kind.QUOTE)
+_KIND_BOOK: Final = int(Kind.BOOK)
+
+
+class _Instrument:
+    """What is kept of one instrument besides its books."""
+
+    __slots__ = ("address", "book_rank", "has_printed", "last", "number", "quote_rank", "trades")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.last = aligned_zeros(QUOTE.itemsize + BOOK.itemsize)  # the last QUOTE and BOOK
+        self.last[: QUOTE.itemsize].view(QUOTE)["kind"] = _KIND_QUOTE
+        self.last[QUOTE.itemsize :].view(BOOK)["kind"] = _KIND_BOOK
+        self.address: int = self.last.ctypes.data
+        self.quote_rank = self.book_rank = 0
+        self.trades: dict[int, None] = {}
+        self.has_printed = False
+
+
+@hot
+def _publish(
+    book: int,
+    last: int,
+    slot: int,
+    takes: int,
+    instrument: int,
+    sequence: int,
+    sequence_id: int,
+    ts_event: int,
+    ts_recv: int,
+) -> int:
+    """Write QUOTE and BOOK into slots where the book changed them; return which, as bits."""
+    n = 0
+    if takes & 1 and write_quote(book, last):
+        _head(last, instrument, sequence, ts_event, ts_recv)
+        copy_lines(slot, last, 1)
+        n = 1
+    if takes & 2 and write_book(book, last + _QUOTE_BYTES):
+        _head(last + _QUOTE_BYTES, instrument, sequence + n, ts_event, ts_recv)
+        record(BOOK, last + _QUOTE_BYTES).sequence_id = sequence_id
+        copy_lines(slot + n * SLOT_BYTES, last + _QUOTE_BYTES, 4)
+        return n | 2
+    return n
+
+
+@hot
+def _head(event: int, instrument: int, sequence: int, ts_event: int, ts_recv: int) -> None:
+    head = record(HEAD, event)
+    head.instrument = instrument
+    head.sequence = sequence
+    head.ts_event = ts_event
+    head.ts_recv = ts_recv
+
+
+class Normalizer:
+    """Turns the frames of one connection into events.
+
+    Parameters
+    ----------
+    numbers : mapping of str to int
+        Number of each instrument wanted, by symbol; it may grow between frames. Frames
+        of other symbols are counted and passed over.
+
+    Attributes
+    ----------
+    slots : uint8[m, 256]
+        Where the events of the last frame lie; overwritten by the next.
+    counts : Counts
+    """
+
+    def __init__(self, numbers: Mapping[str, int]) -> None:
+        self._numbers = numbers
+        self._instruments: dict[str, _Instrument] = {}
+        self._feeds: dict[tuple[str, str], BookFeed] = {}
+        self._connected_ns = 0
+        self._sequence = 0
+        self._n = 0
+        self.counts = Counts()
+        self.slots = np.zeros((0, SLOT_BYTES), np.uint8)
+        self._reserve(_SLOTS)
+
+    def _reserve(self, n: int) -> None:
+        memory = aligned_zeros(n * SLOT_BYTES)
+        if self._n:
+            memory[: self._n * SLOT_BYTES] = self.slots.reshape(-1)[: self._n * SLOT_BYTES]
+        self.slots = memory.reshape(n, SLOT_BYTES)
+        self._buffer = memory.data
+        self._address = memory.ctypes.data
+
+    def connect(self, ts_recv: int) -> int:
+        """Begin a new connection; return how many events that gave.
+
+        Every book is empty until its next snapshot: where one had prices, GAP and
+        empty QUOTE and BOOK say so.
+        """
+        self._n = 0
+        for (_, symbol), feed in self._feeds.items():
+            if feed.close() is Outcome.BROKEN:
+                self._emit_gap(self._instruments[symbol], feed, ts_recv, ts_recv)
+        for instrument in self._instruments.values():
+            instrument.has_printed = False
+            instrument.quote_rank = instrument.book_rank = 0
+        self._connected_ns = ts_recv
+        return self._n
+
+    def book(self, symbol: str, channel: str) -> OrderBook | None:
+        """Return the book kept of a symbol from a channel, to be read only; None without."""
+        feed = self._feeds.get((channel, symbol))
+        return None if feed is None else feed.book
+
+    def feed(self, frame: bytes, ts_recv: int) -> int:
+        """Take one frame and return how many events it gave, in `slots[:n]`.
+
+        Parameters
+        ----------
+        frame : bytes
+            As received.
+        ts_recv : int
+            When, ns since the epoch.
+
+        Raises
+        ------
+        FeedError
+            The frame is not a message of the exchange, or its text breaks the rules;
+            nothing of it was applied.
+        """
+        return self.take(parse(frame), ts_recv)
+
+    def take(self, message: Message, ts_recv: int) -> int:
+        """Take one message that is parsed already; as `feed` otherwise."""
+        self._n = 0
+        self.counts.frames += 1
+        if isinstance(message, BookPush):
+            self._take_books(message, ts_recv)
+        elif isinstance(message, TradePush):
+            self._take_trades(message, ts_recv)
+        elif isinstance(message, TickerPush):
+            self._take_tickers(message, ts_recv)
+        else:
+            what = message.what if isinstance(message, Ignored) else type(message).__name__.lower()
+            self.counts.ignore(what)
+        return self._n
+
+    def _instrument(self, symbol: str) -> _Instrument | None:
+        instrument = self._instruments.get(symbol)
+        if instrument is None:
+            number = self._numbers.get(symbol)
+            if number is None:
+                self.counts.ignore(f"symbol {symbol}")
+                return None
+            instrument = self._instruments[symbol] = _Instrument(number)
+        return instrument
+
+    def _next(self, kind: Kind) -> int:
+        """Count an event of a kind and return its offset in the slots."""
+        if self._n >= len(self.slots):
+            self._reserve(2 * len(self.slots))
+        self.counts.events[kind] = self.counts.events.get(kind, 0) + 1
+        offset = self._n * SLOT_BYTES
+        self._n += 1
+        self._sequence += 1
+        return offset
+
+    def _take_tickers(self, push: TickerPush, ts_recv: int) -> None:
+        for row in push.rows:
+            instrument = self._instrument(row.instId)
+            if instrument is None:
+                continue
+            # Base units: vol24h counts contracts except where base units are traded.
+            volume = row.vol24h if row.instType in {"SPOT", "MARGIN", ""} else row.volCcy24h
+            offset = self._next(Kind.TICKER)
+            _TICKER_ROW.pack_into(
+                self._buffer,
+                offset,
+                Kind.TICKER,
+                0,
+                instrument.number,
+                0,
+                self._sequence - 1,
+                row.ts * _NS_PER_MS,
+                ts_recv,
+                _NAN if row.last == "" else row.last,
+                _NAN if row.bidPx == "" else row.bidPx,
+                _NAN if row.askPx == "" else row.askPx,
+                _NAN if volume == "" else volume,
+            )
+
+    def _take_trades(self, push: TradePush, ts_recv: int) -> None:
+        for row in push.rows:
+            instrument = self._instrument(row.instId)
+            if instrument is None:
+                continue
+            if row.tradeId in instrument.trades:
+                self.counts.duplicates += 1
+                continue
+            instrument.trades[row.tradeId] = None
+            if len(instrument.trades) > _TRADES_REMEMBERED:
+                del instrument.trades[next(iter(instrument.trades))]
+            ts_event = row.ts * _NS_PER_MS
+            is_first, instrument.has_printed = not instrument.has_printed, True
+            if is_first and ts_event < self._connected_ns:
+                self.counts.stale_trades += 1
+                continue
+            offset = self._next(Kind.TRADE)
+            _TRADE_ROW.pack_into(
+                self._buffer,
+                offset,
+                Kind.TRADE,
+                0,
+                instrument.number,
+                Side.BUY if row.side == "buy" else Side.SELL,
+                self._sequence - 1,
+                ts_event,
+                ts_recv,
+                row.px,
+                row.sz,
+                row.tradeId,
+                0,
+                0,
+            )
+
+    def _take_books(self, push: BookPush, ts_recv: int) -> None:
+        instrument = self._instrument(push.symbol)
+        if instrument is None:
+            return
+        key = (push.channel, push.symbol)
+        feed = self._feeds.get(key)
+        if feed is None:
+            feed = self._feeds[key] = BookFeed(push.channel, self.counts)
+        is_whole = push.channel in SNAPSHOT_CHANNELS
+        has_text = not is_whole and any(is_provided(row.checksum) for row in push.rows)
+        text = parse_book_text(push) if has_text else [None] * len(push.rows)
+        for row, text_row in zip(push.rows, text, strict=True):
+            if is_whole:
+                outcome = feed.take_whole(row)
+            else:
+                outcome = feed.take_update(row, text_row, is_snapshot=push.is_snapshot)
+            ts_event = row.ts * _NS_PER_MS
+            if outcome is Outcome.APPLIED:
+                self._emit(instrument, feed, row.seqId, ts_event, ts_recv)
+            elif outcome is Outcome.BROKEN:
+                self._emit_gap(instrument, feed, ts_event, ts_recv)
+
+    def _emit_gap(
+        self, instrument: _Instrument, feed: BookFeed, ts_event: int, ts_recv: int
+    ) -> None:
+        """Say that a book lost something, and take its prices back."""
+        lost = [0] * 8
+        lost[Kind.BOOK] = 1  # at least: the exchange does not say how many
+        offset = self._next(Kind.GAP)
+        _GAP_ROW.pack_into(
+            self._buffer,
+            offset,
+            Kind.GAP,
+            0,
+            instrument.number,
+            0,
+            self._sequence - 1,
+            ts_event,
+            ts_recv,
+            *lost,
+        )
+        self._emit(instrument, feed, None, ts_event, ts_recv)
+
+    def _emit(
+        self,
+        instrument: _Instrument,
+        feed: BookFeed,
+        seq: int | None,
+        ts_event: int,
+        ts_recv: int,
+    ) -> None:
+        """Write QUOTE and BOOK where this feed is the instrument's finest for them."""
+        takes = 0
+        if feed.rank >= instrument.quote_rank:
+            instrument.quote_rank = feed.rank
+            takes = 1
+        if feed.rank < RANKS["bbo-tbt"] and feed.rank >= instrument.book_rank:
+            instrument.book_rank = feed.rank
+            takes |= 2
+        if self._n + 2 > len(self.slots):
+            self._reserve(2 * len(self.slots))
+        written = _publish(
+            feed.book.address,
+            instrument.address,
+            self._address + self._n * SLOT_BYTES,
+            takes,
+            instrument.number,
+            self._sequence,
+            -1 if seq is None else seq,
+            ts_event,
+            ts_recv,
+        )
+        if written & 1:
+            self._next(Kind.QUOTE)
+        if written & 2:
+            self._next(Kind.BOOK)
