@@ -1,0 +1,243 @@
+"""The core for a caller that trades on paper: what the market and the strategies say.
+
+`on_market` takes every event, `on_request` every request, and `cancel_strategy` and
+`cancel_all` need nobody's consent; each leaves its reports in the outbox, which the
+caller drains before the next call. Another venue than the paper exchange uses the
+functions of `admission` and `venue` in their place, and `set_touch` and its like for
+the market.
+Layer 2.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from livekit.events import HEAD, ORDER, QUOTE, TICKER, TRADE
+from livekit.ring.memory import record
+from livekit.trading import paper
+from livekit.trading.admission import admit, admit_cancel, admit_modify, deny
+from livekit.trading.jit import hot, i64, inner
+from livekit.trading.layout import (
+    CORE,
+    MARKET,
+    ORDER_ROW,
+    STRATEGY,
+    TradingState,
+    market_at,
+    order_at,
+    strategy_at,
+)
+from livekit.trading.market import set_book, set_ticker, set_touch, set_trade
+from livekit.trading.orders import first_open, next_open
+from livekit.trading.outbox import OUTBOX_FULL, has_room, outbox_count
+from livekit.trading.risk import set_state
+
+if TYPE_CHECKING:
+    from livekit.trading.core import TradingCore
+
+__all__ = [
+    "OrderRouter",
+    "cancel_all",
+    "cancel_strategy",
+    "on_market",
+    "on_request",
+    "on_touch",
+    "on_trade",
+]
+
+
+@hot
+def on_touch(
+    core: int, instrument: int, bid: float, bid_size: float, ask: float, ask_size: float, now: int
+) -> int:
+    """Take a quote as scalars; same as `on_market` of a QUOTE."""
+    if set_touch(core, instrument, bid, bid_size, ask, ask_size, now):
+        return paper.match(core, instrument, bid, ask, now)
+    return 0
+
+
+@hot
+def on_trade(core: int, instrument: int, price: float, now: int) -> int:
+    """Take a public print as scalars; same as `on_market` of a TRADE."""
+    if set_trade(core, instrument, price, now):
+        margin = 2.0 * record(MARKET, market_at(core, instrument)).slack
+        return paper.match(core, instrument, price - margin, price + margin, now)
+    return 0
+
+
+@hot
+def on_market(core: int, event: int, now_ns: int) -> int:
+    """Take a market event: update its instrument and fill what it crosses on paper.
+
+    Parameters
+    ----------
+    core, event : int
+        Addresses of the core and of an event slot. TICKER, QUOTE, TRADE and BOOK count;
+        other kinds and unknown instruments are passed over.
+    now_ns : int
+        Time at the exchange, on the clock of every other call.
+
+    Returns
+    -------
+    int
+        Number of orders that filled, each with its reports in the outbox; or
+        OUTBOX_FULL: drain the outbox and call again with the same event.
+
+    Notes
+    -----
+    Six stores and two comparisons when nothing rests near the market.
+    """
+    head = record(HEAD, event)
+    instrument = i64(head.instrument)
+    if instrument >= record(CORE, core).n_instruments:
+        return 0
+    if head.kind == 5:
+        quote = record(QUOTE, event)
+        return on_touch(
+            core,
+            instrument,
+            quote.bid_price,
+            quote.bid_size,
+            quote.ask_price,
+            quote.ask_size,
+            now_ns,
+        )
+    if head.kind == 2:
+        return on_trade(core, instrument, record(TRADE, event).price, now_ns)
+    if head.kind == 4:
+        crossed = set_book(core, instrument, event, now_ns)
+    elif head.kind == 1:
+        ticker = record(TICKER, event)
+        crossed = set_ticker(
+            core, instrument, ticker.last_price, ticker.bid_price, ticker.ask_price, now_ns
+        )
+    else:
+        return 0
+    if crossed:
+        market = record(MARKET, market_at(core, instrument))
+        return paper.match(core, instrument, market.bid_price, market.ask_price, now_ns)
+    return 0
+
+
+@hot
+def on_request(core: int, strategy: int, request: int, now_ns: int) -> int:
+    """Take an order request of a strategy, and let the paper exchange answer it at once.
+
+    Parameters
+    ----------
+    core, request : int
+        Addresses of the core and of the 128 bytes of an ORDER, which are not trusted.
+    strategy : int
+        Slot of the strategy whose ring the request came from; one of the core's.
+    now_ns : int
+        Time at the exchange.
+
+    Returns
+    -------
+    int
+        Number of reports appended to the outbox; or OUTBOX_FULL with nothing done.
+    """
+    owner = record(STRATEGY, strategy_at(core, strategy))
+    if not has_room(core, paper.MAX_REPORTS + owner.n_open):
+        return OUTBOX_FULL
+    before = outbox_count(core)
+    owner.n_requests += 1
+    asked = record(ORDER, request)
+    if asked.kind != 3 or asked.action > 3:
+        deny(core, strategy, request, 1, now_ns)
+    elif asked.action == 0:
+        row = admit(core, strategy, request, now_ns)
+        if row > 0:
+            paper.submit(core, row, now_ns)
+    elif asked.action == 1:
+        row = admit_modify(core, strategy, request, now_ns)
+        if row > 0:
+            paper.modify(core, row, now_ns)
+    elif asked.action == 2:
+        row = admit_cancel(core, strategy, request, now_ns)
+        if row > 0:
+            paper.cancel(core, row, now_ns)
+    elif asked.instrument != 65535 and asked.instrument >= record(CORE, core).n_instruments:
+        deny(core, strategy, request, 2, now_ns)
+    else:
+        _cancel_open(core, strategy, i64(asked.instrument), now_ns)
+    return outbox_count(core) - before
+
+
+@inner
+def _cancel_open(core: int, strategy: int, instrument: int, now_ns: int) -> int:
+    """Cancel a strategy's open orders, oldest first, in one instrument or in any (65535)."""
+    n_canceled = i64(0)
+    row = first_open(core, strategy)
+    while row != 0:
+        following = next_open(core, row)
+        own = i64(record(ORDER_ROW, order_at(core, row)).instrument)
+        if instrument in (65535, own):
+            paper.cancel(core, row, now_ns)
+            n_canceled += 1
+        row = following
+    return n_canceled
+
+
+@hot
+def cancel_strategy(core: int, strategy: int, now_ns: int) -> int:
+    """Cancel every open order of a strategy; how many, or OUTBOX_FULL with nothing done."""
+    if not has_room(core, record(STRATEGY, strategy_at(core, strategy)).n_open):
+        return OUTBOX_FULL
+    return _cancel_open(core, strategy, 65535, now_ns)
+
+
+@hot
+def cancel_all(core: int, now_ns: int) -> int:
+    """Cancel every open order of the account; how many, or OUTBOX_FULL with nothing done."""
+    top = record(CORE, core)
+    if not has_room(core, top.n_open):
+        return OUTBOX_FULL
+    n_canceled = i64(0)
+    for strategy in range(top.n_strategies):
+        n_canceled += _cancel_open(core, strategy, 65535, now_ns)
+    return n_canceled
+
+
+class OrderRouter:
+    """The orders of a trading core, as Python sees them.
+
+    Reads the core's memory at each call and keeps nothing of its own.
+    """
+
+    def __init__(self, core: "TradingCore") -> None:
+        self._core = core
+
+    @property
+    def state(self) -> TradingState:
+        """What the core admits at present."""
+        return TradingState(int(self._core.header["state"]))
+
+    def halt(self) -> None:
+        """Refuse everything but cancels from now on; what rests stays."""
+        set_state(self._core.address, int(TradingState.HALTED))
+
+    def on_request(self, strategy: int, request: np.ndarray, now_ns: int) -> int:
+        """Route one request; `request` is an ORDER array of one row. See `on_request`."""
+        self._core.check_strategy(strategy)
+        assert request.nbytes >= ORDER.itemsize
+        assert request.flags.c_contiguous
+        return int(on_request(self._core.address, strategy, request.ctypes.data, now_ns))
+
+    def open_orders(self, strategy: int | None = None) -> np.ndarray:
+        """Copy the open orders, oldest first: of one strategy, or of all by slot.
+
+        Returns
+        -------
+        ndarray
+            ORDER_ROW rows.
+        """
+        slots = range(self._core.n_strategies) if strategy is None else (strategy,)
+        rows = []
+        for slot in slots:
+            self._core.check_strategy(slot)
+            row = int(self._core.strategies[slot]["first"])
+            while row:
+                rows.append(row)
+                row = int(self._core.orders[row]["next_open"])
+        return self._core.orders[rows]
