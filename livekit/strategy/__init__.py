@@ -1,0 +1,1 @@
+"""Strategies: their classes, and the process that runs one interpreted or compiled."""
