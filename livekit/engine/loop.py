@@ -209,7 +209,8 @@ class EventEngine:
                 may_wait = _LOOK_AFTER_NS  # a strategy is slow; it releases without a bell
         polling_ns = min(spin_ns + yield_ns, may_wait)
         pump = int(self.pump.ctypes.data)
-        if await_orders(pump, now_ns + polling_ns) or sleep_ns == 0:
+        spin_until = now_ns + min(spin_ns, may_wait)
+        if await_orders(pump, spin_until, now_ns + polling_ns) or sleep_ns == 0:
             return
         left_ns = may_wait - polling_ns
         if left_ns <= 0 or (self.source.pace.is_lossless and may_wait == _LOOK_AFTER_NS):
@@ -310,7 +311,7 @@ class EventEngine:
         take_orders(pump)
         pump_market(pump, 0, SLOT_BYTES, 0)
         pump_lockstep(pump, 0, SLOT_BYTES, 0, 0)
-        await_orders(pump, 0)
+        await_orders(pump, 0, 0)
         fall_asleep(pump)
         wake_up(pump)
         self._drain()

@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from livekit.events import HEAD, ORDER, OrderStatus, Reject
+from livekit.events import ANY_INSTRUMENT, HEAD, ORDER, TIMER, Kind, OrderStatus, Reject
 from livekit.ring.broadcast import HUB, broadcast, deliver, lacks_room, ring_bells
 from livekit.ring.call import address_of, call3, call4
 from livekit.ring.counters import ENGINE_COUNTERS, observe
@@ -35,6 +35,7 @@ from livekit.ring.memory import (
     load_i64,
     pause,
     record,
+    sched_yield,
     store_i64,
     store_release,
 )
@@ -72,23 +73,29 @@ PUMP: Final = np.dtype(
             "orders_in",
             "reports_out",
             "sleep",  # number of the engine's last sleep
+            "timers",  # address of int64[MAX_STRATEGIES, 2]: period and next time, ns
+            "timed",  # bit k: strategy k has a timer
             "on_market",  # addresses of the trading core's two entries
             "on_request",
             "request",  # the request being handled, copied out of shared memory
+            "timer",  # the timer event being delivered
         ],
-        "formats": ["<i8"] * 15 + [ORDER],
-        "offsets": [*range(0, 120, 8), 128],
-        "itemsize": 256,
+        "formats": ["<i8"] * 17 + [ORDER, TIMER],
+        "offsets": [*range(0, 136, 8), 192, 320],
+        "itemsize": 384,
     }
 )
 """Private to the engine; all words int64."""
 
-_REQUEST: Final = 128
+_REQUEST: Final = int(PUMP.fields["request"][1])  # type: ignore[index]
+_TIMER: Final = int(PUMP.fields["timer"][1])  # type: ignore[index]
 _ROW_BYTES: Final = OUTBOX.itemsize
 _REPORT: Final = int(OUTBOX.fields["report"][1])  # type: ignore[index]
 _TICK_TO_ORDER: Final = ENGINE_COUNTERS.fields["tick_to_order"][1]  # type: ignore[index]
 _CANCELED: Final = int(OrderStatus.CANCELED)
+_KIND_TIMER: Final = int(Kind.TIMER)
 _MALFORMED: Final = int(Reject.MALFORMED)
+_SPINS: Final = 64
 _WORD: Final = 0xFFFFFFFF
 
 
@@ -208,6 +215,45 @@ def take_orders(pump: int) -> int:
 
 
 @hot
+def _fire_timers(pump: int, now: int) -> int:
+    """Deliver the timers that are due at event time `now`; return how many.
+
+    A timer's times are the multiples of its period; where the recording jumps over
+    several, the last of them is delivered once. One that finds a full ring stays due.
+    """
+    view = record(PUMP, pump)
+    rings = view.timed & record(HUB, view.hub).active
+    fired = 0
+    while rings:
+        ring = count_trailing_zeros(rings)
+        rings &= rings - 1
+        word = view.timers + ring * 16
+        period, due = load_i64(word), load_i64(word + 8)
+        last = now // period * period
+        if due == 0:
+            store_i64(word + 8, last + period)
+        elif now >= due:
+            _fill_timer(pump, last, period)
+            if deliver(view.hub, ring, pump + _TIMER) != 1:
+                continue
+            store_i64(word + 8, last + period)
+            fired += 1
+    if fired:
+        ring_bells(view.hub)
+    return fired
+
+
+@hot
+def _fill_timer(pump: int, ts: int, period: int) -> None:
+    event = record(TIMER, pump + _TIMER)
+    event.kind = _KIND_TIMER
+    event.instrument = ANY_INSTRUMENT
+    event.ts_event = ts
+    event.ts_recv = ts
+    event.period = period
+
+
+@hot
 def _one_event(pump: int, event: int) -> int:
     """Put one market event through; 0 when a blocking ring or the outbox has no room."""
     view = record(PUMP, pump)
@@ -216,6 +262,8 @@ def _one_event(pump: int, event: int) -> int:
     now = record(HEAD, event).ts_recv
     if call3(view.on_market, view.core, event, now) == OUTBOX_FULL:
         return 0
+    if view.timed:
+        _fire_timers(pump, now)
     view.now = now
     view.events_in += 1
     post(view.board, event)
@@ -258,14 +306,21 @@ def _is_idle(pump: int) -> bool:
 
 @hot
 def _settle(pump: int, until: int) -> bool:
-    """Wait until nobody has anything to say; False when the time is over first."""
+    """Wait until nobody has anything to say; False when the time is over first.
+
+    Spins for about a microsecond, then yields: on a machine with fewer cores than
+    processes a spinning engine would keep the very strategy it waits for from running.
+    """
     looks = 0
     while True:
         while not _is_idle(pump):
-            pause()
             looks += 1
-            if looks & 63 == 0 and clock_ns() >= until:
-                return False
+            if looks <= _SPINS:
+                pause()
+            else:
+                sched_yield()
+                if looks & 15 == 0 and clock_ns() >= until:
+                    return False
         if take_orders(pump) == 0:
             return True
 
@@ -281,7 +336,12 @@ def pump_lockstep(pump: int, events: int, stride: int, n: int, until: int) -> in
     hub = record(PUMP, pump).hub
     done = 0
     while _settle(pump, until):
-        if done == n or clock_ns() >= until or _one_event(pump, events + done * stride) == 0:
+        if done == n or clock_ns() >= until:
+            break
+        event = events + done * stride
+        if record(PUMP, pump).timed and _fire_timers(pump, record(HEAD, event).ts_recv):
+            continue  # what they make a strategy do comes before the event
+        if _one_event(pump, event) == 0:
             break
         ring_bells(hub)
         done += 1
@@ -298,17 +358,25 @@ def count_due(events: int, stride: int, n: int, limit: int) -> int:
 
 
 @hot
-def await_orders(pump: int, until: int) -> int:
-    """Poll the orders rings until some were taken or the time is over; return how many."""
-    looks = 0
+def await_orders(pump: int, spin_until: int, until: int) -> int:
+    """Poll the orders rings until some were taken or the time is over; return how many.
+
+    Spins until one time and yields the core between two looks until the other.
+    """
+    looks, now = 0, 0
     while True:
         taken = take_orders(pump)
         if taken:
             return taken
-        pause()
         looks += 1
-        if looks & 15 == 0 and clock_ns() >= until:
-            return 0
+        if now < spin_until:
+            pause()
+        else:
+            sched_yield()
+        if looks & 7 == 0:
+            now = clock_ns()
+            if now >= until:
+                return 0
 
 
 @hot

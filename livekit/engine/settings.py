@@ -5,6 +5,7 @@ then a TOML file's ``[engine]`` and ``[risk]`` sections, then the defaults here.
 Layer 4.
 """
 
+import json
 import os
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
@@ -66,12 +67,13 @@ class EngineSettings:
 
     def to_json(self) -> str:
         """Return the settings for the engine's process."""
-        return msgspec.json.encode(asdict(self)).decode()
+        # Not msgspec: it writes an infinite limit as null.
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "EngineSettings":
         """Read what `to_json` wrote."""
-        return cls(**msgspec.json.decode(text))
+        return cls(**json.loads(text))
 
 
 def load_settings(path: Path | None, overrides: dict[str, Any]) -> EngineSettings:

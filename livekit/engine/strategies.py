@@ -128,6 +128,8 @@ class StrategyManager:
         self._pump = pump[0]
         self._pump["hub"] = self.hub.address
         self._pump["orders"] = self._orders.ctypes.data
+        self._timers = np.zeros((MAX_STRATEGIES, 2), np.int64)
+        self._pump["timers"] = self._timers.ctypes.data
 
     # Registering and unregistering.
 
@@ -221,6 +223,9 @@ class StrategyManager:
         )
         for number in self._instrument_numbers(slot.segment.spec):
             self.hub.route(slot.ring, number, int(slot.segment.spec["kinds"]))
+        self._timers[slot.ring] = int(slot.segment.spec.get("timer_ns", 0)), 0
+        if self._timers[slot.ring, 0] > 0:
+            self._pump["timed"] |= _bit(slot.ring)
         slot.segment.header["run_state"] = RunState.RUNNING
         self.hub.open(slot.ring)
         self._pump["open"] |= _bit(slot.ring)
@@ -235,6 +240,7 @@ class StrategyManager:
             take_orders(self._pump_array.ctypes.data)
         self._pump["open"] &= ~_bit(slot.ring)
         self._pump["backlogged"] &= ~_bit(slot.ring)
+        self._pump["timed"] &= ~_bit(slot.ring)
         slot.backlog.clear()
         self.hub.close(slot.ring)
         slot.is_open = False

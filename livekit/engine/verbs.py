@@ -4,6 +4,7 @@ Layer 4.
 """
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -204,7 +205,7 @@ def _check_hot(strategy: str, name: str, value: Any, declared: dict[str, Any]) -
         raise ConfigError(
             f"parameter {name!r} of {strategy!r} is not hot; detach and attach to change it"
         )
-    if not isinstance(value, (int, float)) or not param["low"] <= value <= param["high"]:
-        raise ConfigError(
-            f"parameter {name!r} is {value!r}, expected {param['low']:g} to {param['high']:g}"
-        )
+    low = -math.inf if param["low"] is None else param["low"]
+    high = math.inf if param["high"] is None else param["high"]
+    if not isinstance(value, int | float) or not low <= value <= high:
+        raise ConfigError(f"parameter {name!r} is {value!r}, expected {low:g} to {high:g}")

@@ -29,7 +29,6 @@ from livekit.ring.layout import (
     POLICY_BLOCK,
     SIDE,
     SIDE_BYTES,
-    SLEEPING,
     aligned_zeros,
 )
 from livekit.ring.memory import (
@@ -37,16 +36,24 @@ from livekit.ring.memory import (
     copy_lines,
     count_trailing_zeros,
     fence,
-    load_acquire,
     load_i64,
     record,
     store_i64,
     store_u32,
 )
 from livekit.ring.spsc import claim, commit, free
-from livekit.ring.wait import ring_bell
+from livekit.ring.wait import wake_sleeper
 
-__all__ = ["HUB", "Hub", "broadcast", "broadcast_batch", "deliver", "ring_bells", "stamp"]
+__all__ = [
+    "HUB",
+    "Hub",
+    "broadcast",
+    "broadcast_batch",
+    "deliver",
+    "lacks_room",
+    "ring_bells",
+    "stamp",
+]
 
 HUB: Final = np.dtype(
     [
@@ -190,6 +197,13 @@ def _lacks_room(hub: int, rings: int) -> int:
 
 
 @hot
+def lacks_room(hub: int, event: int) -> int:
+    """Return the first blocking ring that wants an event and has no room; -1 for none."""
+    rings = _wanted(hub, event) & record(HUB, hub).blocking
+    return _lacks_room(hub, rings) if rings else -1
+
+
+@hot
 def broadcast(hub: int, event: int) -> int:
     """Give one market event to every ring that wants it.
 
@@ -253,12 +267,7 @@ def ring_bells(hub: int) -> None:
     while rings:
         ring = count_trailing_zeros(rings)
         rings &= rings - 1
-        side = view.sides + ring * SIDE_BYTES
-        own = record(SIDE, side)
-        sleep = load_acquire(own.control + SLEEPING)
-        if sleep not in (0, own.rung):
-            own.rung = sleep
-            ring_bell(own.control)
+        wake_sleeper(view.sides + ring * SIDE_BYTES)
 
 
 class Hub:

@@ -37,6 +37,7 @@ __all__ = [
     "SLEEPING",
     "TAIL",
     "aligned_zeros",
+    "check_power_of_two",
     "fill_side",
 ]
 
@@ -90,6 +91,13 @@ def aligned_zeros(n_bytes: int, alignment: int = 128) -> np.ndarray:
     return room[start : start + n_bytes]
 
 
+def check_power_of_two(name: str, value: int) -> None:
+    """Raise SegmentError unless a size of a ring is a power of two; a slot has 64 bytes or more."""
+    least = 64 if name == "slot size" else 1
+    if value < least or value & (value - 1):
+        raise SegmentError(f"{name} of a ring is {value}, expected a power of two from {least} on")
+
+
 def fill_side(
     side: np.ndarray,
     *,
@@ -120,9 +128,8 @@ def fill_side(
     SegmentError
         A size is no power of two, or the cursors are impossible.
     """
-    for name, value in (("capacity", capacity), ("slot size", slot_bytes)):
-        if value <= 0 or value & (value - 1):
-            raise SegmentError(f"{name} of a ring is {value}, expected a power of two")
+    check_power_of_two("capacity", capacity)
+    check_power_of_two("slot size", slot_bytes)
     if not 0 <= tail - head <= capacity:
         raise SegmentError(
             f"ring cursors are impossible: tail={tail} head={head} capacity={capacity}; "
@@ -133,7 +140,9 @@ def fill_side(
     row["control"], row["slots"] = control, slots
     row["capacity"], row["mask"] = capacity, capacity - 1
     row["shift"] = slot_bytes.bit_length() - 1
-    row["cursor"], row["other"] = (tail, head) if is_producer else (head, tail)
+    # As if the ring were full, or empty: what the other side did is then seen through a
+    # load with acquire, which the read of `tail` and `head` for this call was not.
+    row["cursor"], row["other"] = (tail, max(0, tail - capacity)) if is_producer else (head, head)
     row["reserve"], row["policy"], row["counters"] = reserve, policy, counters
     # A producer rings once for each number of a sleep, so a consumer that comes back must
     # not start at numbers its predecessor has used.

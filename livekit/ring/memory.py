@@ -27,6 +27,7 @@ from numba.extending import intrinsic
 
 __all__ = [
     "clock_ns",
+    "copy_fresh",
     "copy_lines",
     "count_leading_zeros",
     "count_trailing_zeros",
@@ -112,6 +113,34 @@ def copy_lines(_context, target, source, n_lines):
             offset = builder.shl(loop.index, ir.Constant(_I64, 6))
             line = builder.load(_pointer(builder, builder.add(args[1], offset), _LINE), align=8)
             builder.store(line, _pointer(builder, builder.add(args[0], offset), _LINE), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def copy_fresh(_context, target, source, n_lines):
+    """Copy lines that this process has just written, word by word.
+
+    A 64-byte load across eight fresh 8-byte stores has to wait until all have left the
+    store buffer; word by word each comes straight out of it: 9 against 14 ns for a push
+    and pop of one line. The accesses are monotonic atomics, which the compiler may not
+    join into wide ones.
+    """
+
+    def codegen(context, builder, _signature, args):
+        def at(base, offset):
+            return _pointer(builder, builder.add(base, offset), _I64)
+
+        with cgutils.for_range(builder, args[2]) as loop:
+            start = builder.shl(loop.index, ir.Constant(_I64, 6))
+            offsets = [builder.add(start, ir.Constant(_I64, 8 * word)) for word in range(8)]
+            words = [
+                builder.load_atomic(at(args[1], offset), ordering="monotonic", align=8)
+                for offset in offsets
+            ]
+            for offset, word in zip(offsets, words, strict=True):
+                builder.store_atomic(word, at(args[0], offset), ordering="monotonic", align=8)
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), codegen

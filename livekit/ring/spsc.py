@@ -16,7 +16,14 @@ Layer 1. Allocates nothing, logs nothing, raises nothing.
 from livekit.events import EVENT_BYTES
 from livekit.ring.jit import hot
 from livekit.ring.layout import BROKEN, HEAD, SIDE, TAIL
-from livekit.ring.memory import copy_lines, load_acquire, load_i64, record, store_release
+from livekit.ring.memory import (
+    copy_fresh,
+    copy_lines,
+    load_acquire,
+    load_i64,
+    record,
+    store_release,
+)
 
 __all__ = [
     "available",
@@ -171,7 +178,7 @@ def push(side: int, event: int, n_lines: int) -> int:
     slot = claim(side)
     if slot <= 0:
         return slot
-    copy_lines(slot, event, n_lines)
+    copy_fresh(slot, event, n_lines)
     commit(side)
     return 1
 

@@ -36,7 +36,7 @@ from livekit.ring.memory import (
 )
 from livekit.ring.spsc import available
 
-__all__ = ["WAITS", "ring_bell", "wait"]
+__all__ = ["WAITS", "notify", "ring_bell", "wait", "wake_sleeper"]
 
 WAITS: Final[dict[str, tuple[int, int, int]]] = {
     "laptop": (2_000, 20_000, WAIT_BOUND_NS),
@@ -46,6 +46,7 @@ WAITS: Final[dict[str, tuple[int, int, int]]] = {
 """Name of a way to wait: nanoseconds of spinning, of yielding after it, of sleeping after that."""
 
 _LOOKS: Final = 16
+_SECOND: Final = 1_000_000_000
 _FUTEX_WAIT: Final = 0
 _FUTEX_WAKE: Final = 1
 
@@ -57,6 +58,26 @@ def ring_bell(control: int) -> None:
     """Wake the sleeper of a ring: one store and one system call, about 8 µs."""
     store_release(control + BELL, load_acquire(control + BELL) + 1)
     futex(control + BELL, _FUTEX_WAKE, 1, 0)
+
+
+@hot
+def wake_sleeper(side: int) -> None:
+    """Ring the bell if the consumer sleeps and has not been woken from this sleep.
+
+    The caller has put a fence between its last commit and this call.
+    """
+    own = record(SIDE, side)
+    sleep = load_acquire(own.control + SLEEPING)
+    if sleep not in (0, own.rung):
+        own.rung = sleep
+        ring_bell(own.control)
+
+
+@hot
+def notify(side: int) -> None:
+    """After a commit: make sure that a sleeping consumer wakes. One fence, one load."""
+    fence()
+    wake_sleeper(side)
 
 
 @hot
@@ -107,7 +128,8 @@ def wait(side: int, spin_ns: int, yield_ns: int, sleep_ns: int, scratch: int) ->
     Returns
     -------
     int
-        Events ready to be read; 0 when the time is over; BROKEN.
+        Events ready to be read; BROKEN; 0 when the time is over, or when a bell for an
+        earlier sleep ended this one: wait again.
     """
     ready = available(side)
     if ready != 0:
@@ -119,7 +141,7 @@ def wait(side: int, spin_ns: int, yield_ns: int, sleep_ns: int, scratch: int) ->
         ready = _look(side, start + spin_ns + yield_ns, 1)
     if ready == 0 and sleep_ns > 0:
         timeout = record(_TIMESPEC, scratch)
-        timeout.seconds = 0
-        timeout.nanoseconds = sleep_ns
+        timeout.seconds = sleep_ns // _SECOND
+        timeout.nanoseconds = sleep_ns % _SECOND
         ready = _sleep(side, scratch)
     return BROKEN if ready < 0 else ready

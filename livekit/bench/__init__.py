@@ -1,0 +1,1 @@
+"""The benchmarks behind ``livekit bench``: measured side by side, in one run."""
