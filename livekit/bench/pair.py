@@ -19,7 +19,7 @@ from livekit.bench.document import METADATA_BYTES, DocumentQueue
 from livekit.bench.processes import Child, cores, fork
 from livekit.bench.report import Row, make_row
 from livekit.errors import LivekitError
-from livekit.ring.layout import SIDE, aligned_zeros, fill_side
+from livekit.ring.layout import HEAD, SIDE, TAIL, aligned_zeros, fill_side
 from livekit.ring.queue import LockFreeQueue
 
 __all__ = ["build_reference", "pair_rows"]
@@ -61,12 +61,15 @@ class _Ring:
         """Return a filled SIDE[1] of the queue's ring."""
         side = np.zeros(1, SIDE)
         control, slots = self.queue.memory
+        words = control.view(np.int64)
         fill_side(
             side,
             control=int(control.ctypes.data),
             slots=int(slots.ctypes.data),
             capacity=CAPACITY,
             slot_bytes=LINE,
+            tail=int(words[TAIL // 8]),
+            head=int(words[HEAD // 8]),
             is_producer=is_producer,
         )
         return side
@@ -77,6 +80,23 @@ class _Ring:
         if kernel(side.ctypes.data, *args[:1], self.results.ctypes.data, *args[1:]) != 0:
             raise LivekitError("the measured ring is broken")
         return [int(self.results[1]), int(self.results[0])]
+
+
+def _warm(folder: Path) -> None:
+    """Compile every kernel here, so that no forked process has to."""
+    ring = _Ring(folder / "warm")
+    scratch = int(ring.scratch.ctypes.data)
+    for send, take, *args in (
+        (kernels.produce, kernels.consume),
+        (kernels.pusher, kernels.popper, scratch),
+        (kernels.pusher_batch, kernels.popper_batch, scratch, BATCH),
+    ):
+        ring.run(send, 1, *args, is_producer=True)
+        ring.run(take, 1, *args, is_producer=False)
+    out, back = ring.side(is_producer=True), ring.side(is_producer=False)
+    results = int(ring.results.ctypes.data)
+    kernels.echo(int(out.ctypes.data), int(back.ctypes.data), -kernels.WARM_UP, results, 1)
+    ring.queue.unlink()
 
 
 def expected_sum(n: int) -> int:
@@ -212,6 +232,7 @@ def pair_rows(folder: Path, n: int = 3_000_000, runs: int = 21) -> list[Row]:
         disturbed run may fall into the other one.
     """
     program = build_reference(folder)
+    _warm(folder)
     modes: dict[str, Callable[[], float]] = {
         "in place": lambda: _numba_pair(folder, n, (kernels.produce, ""), (kernels.consume, "")),
         "copied": lambda: _numba_pair(

@@ -154,7 +154,10 @@ def print_rows(title: str, rows: Sequence[Row], console: Console | None = None) 
             row.target or "",
             {None: "", True: "[green]ok[/]", False: "[red]missed[/]"}[row.ok],
         )
-    (console or Console()).print(table)
+    if console is None:
+        console = Console()
+        console = console if console.is_terminal else Console(width=150)
+    console.print(table)
 
 
 def _number(value: float) -> str:

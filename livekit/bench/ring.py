@@ -3,6 +3,8 @@
 Layer 5.
 """
 
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,18 +15,26 @@ from livekit.bench.fan import fan_rows
 from livekit.bench.pair import pair_rows
 from livekit.bench.report import Row
 from livekit.config import private_folder, runtime_root
+from livekit.engine.folder import LOCK
 
 __all__ = ["private_memory", "ring_rows"]
 
 
 @contextmanager
 def private_memory() -> Iterator[Path]:
-    """Give a private folder in shared memory that is removed at the end."""
+    """Give a private folder in shared memory that is removed at the end.
+
+    It is locked as an engine's folder is: a command that clears up after dead engines
+    leaves it alone, and removes it when this process has been killed.
+    """
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=private_folder(runtime_root())))
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
 def ring_rows(*, quick: bool = False) -> list[Row]:

@@ -4,6 +4,7 @@ Layer 5.
 """
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from livekit.cli.output import add_json, print_json
@@ -20,7 +21,14 @@ def add_parsers(commands: Any) -> None:
     )
     ring.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
     ring.set_defaults(run=_ring)
-    add_json(ring)
+    attach = benchmarks.add_parser(
+        "attach", help="what a strategy costs: per event, to an order, to start"
+    )
+    attach.add_argument("--data", type=Path, metavar="DIR", help="recorded data to replay")
+    attach.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
+    attach.set_defaults(run=_attach)
+    for parser in (ring, attach):
+        add_json(parser)
 
 
 def _ring(options: argparse.Namespace) -> None:
@@ -32,3 +40,15 @@ def _ring(options: argparse.Namespace) -> None:
         print_json(to_json(rows))
     else:
         print_rows("livekit bench ring", rows)
+
+
+def _attach(options: argparse.Namespace) -> None:
+    from livekit.bench.attach import attach_rows
+    from livekit.bench.report import print_rows, to_json
+    from livekit.cli.demo import bundled
+
+    rows = attach_rows(options.data or bundled("replay_data"), quick=options.quick)
+    if options.json:
+        print_json(to_json(rows))
+    else:
+        print_rows("livekit bench attach", rows)

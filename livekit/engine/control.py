@@ -21,7 +21,7 @@ import msgspec
 from livekit.config import CONTROL_FRAME_BYTES
 from livekit.errors import LivekitError
 
-__all__ = ["ControlServer", "Peer"]
+__all__ = ["ControlServer", "Handler", "Peer"]
 
 Handler = Callable[[dict[str, Any], "Peer"], dict[str, Any]]
 

@@ -8,6 +8,8 @@ is alive all the same and shows only in a heartbeat that stands still.
     hang    its orders are cancelled and new ones refused until its heart beats again;
             where the engine waits for its strategies (a lossless replay) a hung one
             would stop everybody, so there it is fenced for good
+            Time a process spent runnable but without a core is not held against it:
+            on a crowded machine it is the scheduler that is late
     leaving a stopping or fenced strategy gets SIGTERM when its time is over, then SIGKILL
 Layer 4.
 """
@@ -16,6 +18,7 @@ import logging
 import selectors
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from livekit.config import HANG_AFTER_NS
@@ -27,6 +30,7 @@ __all__ = ["Supervisor"]
 _log: Final = logging.getLogger(__name__)
 
 _KILL_AFTER_NS: Final = 1_000_000_000
+_STALE_NS: Final = 100_000_000
 
 
 class Supervisor:
@@ -49,6 +53,7 @@ class Supervisor:
     ) -> None:
         self._manager, self._selector, self._on_hang = manager, selector, on_hang
         self._signalled: dict[str, int] = {}
+        self._stale: dict[str, tuple[int, int]] = {}  # heartbeat, time without a core then
         self.deaths = self.hangs = 0
 
     def watch(self, slot: StrategySlot) -> None:
@@ -58,6 +63,7 @@ class Supervisor:
     def _died(self, slot: StrategySlot) -> None:
         self._selector.unregister(slot.pidfd)
         self._signalled.pop(slot.name, None)
+        self._stale.pop(slot.name, None)
         header = slot.segment.header
         phase = Phase(int(header["phase"]))
         words = header["message"].decode(errors="replace")
@@ -79,7 +85,7 @@ class Supervisor:
                 self._check_heart(slot, now_ns)
 
     def _check_heart(self, slot: StrategySlot, now_ns: int) -> None:
-        is_hung = now_ns - int(slot.segment.header["heartbeat"]) > HANG_AFTER_NS
+        is_hung = self._silence_ns(slot, now_ns) > HANG_AFTER_NS
         if is_hung == slot.is_hung:
             return
         slot.is_hung = is_hung
@@ -88,6 +94,18 @@ class Supervisor:
         self._on_hang(slot, is_hung)
         if is_hung and slot.policy == "block":
             self._manager.fence(slot, "it hung while the replay waited for it")
+
+    def _silence_ns(self, slot: StrategySlot, now_ns: int) -> int:
+        """Return how long a heart has been silent, without the time it had no core to beat on."""
+        heartbeat = int(slot.segment.header["heartbeat"])
+        age = now_ns - heartbeat
+        if age <= _STALE_NS:
+            return age
+        seen, waited = self._stale.get(slot.name, (0, 0))
+        if seen != heartbeat:
+            waited = _waited_ns(slot.pid)
+            self._stale[slot.name] = heartbeat, waited
+        return age if age <= HANG_AFTER_NS else age - (_waited_ns(slot.pid) - waited)
 
     def _end(self, slot: StrategySlot, now_ns: int) -> None:
         """Send SIGTERM at the strategy's deadline, SIGKILL a second later."""
@@ -100,3 +118,11 @@ class Supervisor:
         self._signalled[slot.name] = sent or now_ns
         _log.warning("strategy ended by force name=%s signal=%s", slot.name, number.name)
         signal.pidfd_send_signal(slot.pidfd, number)
+
+
+def _waited_ns(pid: int) -> int:
+    """Return how long a process was runnable without running; 0 where nobody counts it."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from livekit.engine.loop import EventEngine
     from livekit.engine.strategies import StrategySlot
 
-__all__ = ["data_path", "table"]
+__all__ = ["Verb", "data_path", "strategy_row", "table"]
 
 _log: Final = logging.getLogger(__name__)
 

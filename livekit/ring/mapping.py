@@ -22,7 +22,7 @@ from livekit import clock
 from livekit.errors import NotFoundError, SegmentError, SegmentMismatchError
 from livekit.events import ABI
 
-__all__ = ["PREFIX", "Mapping", "create", "open_verified"]
+__all__ = ["MAGIC", "PREFIX", "Mapping", "create", "open_verified"]
 
 MAGIC: Final = b"LIVEKIT1"
 
@@ -174,6 +174,11 @@ def open_verified(path: Path, *, allow_dead: bool = False) -> Mapping:
     finally:
         os.close(file)
     prefix = mapping.prefix
+    if not prefix["magic"] or (prefix["magic"] == MAGIC and not prefix["ready"]):
+        raise SegmentError(
+            f"segment {str(path)!r} is half-made: its engine was stopped while making it; "
+            "restart the engine"
+        )
     if prefix["magic"] != MAGIC:
         raise SegmentMismatchError(
             f"segment {str(path)!r} starts with {bytes(prefix['magic'])!r}, expected {MAGIC!r}; "
@@ -188,11 +193,6 @@ def open_verified(path: Path, *, allow_dead: bool = False) -> Mapping:
         raise SegmentMismatchError(
             f"segment {str(path)!r} has {n_bytes} bytes, its header says "
             f"{int(prefix['segment_bytes'])}; it is truncated, restart the engine"
-        )
-    if not prefix["ready"]:
-        raise SegmentError(
-            f"segment {str(path)!r} is half-made: its engine was stopped while making it; "
-            "restart the engine"
         )
     boot = prefix["boot_id"].decode()
     if boot != clock.boot_id():
