@@ -16,7 +16,8 @@ Layer 0.
 """
 
 import enum
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -179,18 +180,17 @@ _ORDER_HEAD: Final = [
 ]
 
 
-def _record(fields: list[tuple[str, ...]], size: int) -> np.dtype[np.void]:
+def _record(fields: Sequence[tuple[str, str]], size: int) -> np.dtype[np.void]:
     """Lay the fields out one after the other and pad the record to `size` bytes."""
-    parts = [np.dtype([field]) for field in fields]  # type: ignore[call-overload]
-    offsets = np.cumsum([0, *(part.itemsize for part in parts)])[:-1]
-    return np.dtype(
-        {
-            "names": [part.names[0] for part in parts],
-            "formats": [part[0] for part in parts],
-            "offsets": offsets.tolist(),
-            "itemsize": size,
-        }
-    )
+    formats = [np.dtype(kind) for _, kind in fields]
+    offsets = np.cumsum([0, *(part.itemsize for part in formats)])[:-1]
+    layout: Any = {  # NumPy's stubs do not know this form of a dtype
+        "names": [name for name, _ in fields],
+        "formats": formats,
+        "offsets": offsets.tolist(),
+        "itemsize": size,
+    }
+    return np.dtype(layout)
 
 
 HEAD: Final = _record([*_HEAD], 32)

@@ -4,7 +4,7 @@ from math import sqrt
 
 import livekit as lk
 
-WINDOW = 512  # mid prices remembered
+WINDOW = 1024  # mid prices remembered
 
 
 class MeanReversion(lk.Strategy):
@@ -13,15 +13,17 @@ class MeanReversion(lk.Strategy):
     The distance is measured in standard deviations of the last `window` mid prices,
     kept in a ring with running sums. They are taken relative to the first price seen,
     because the square of a price would leave no digits for its variance. Beyond
-    `entry` the strategy rests a post-only order that opens a position, within `leave`
-    one that closes it; an order whose reason is gone, or whose price the market has
-    left behind, is cancelled, and the next quote decides anew.
+    `entry`, and at least `edge_bps` away, the strategy rests a post-only order that
+    opens a position; within `leave` one that closes it. An order whose reason is gone,
+    or whose price the market has left behind, is cancelled, and the next quote decides
+    anew.
     """
 
     symbols = ("BTC-USDT",)
-    window = lk.Param(256, 16, WINDOW)
+    window = lk.Param(512, 16, WINDOW)
     entry = lk.Param(2.0, 0.5, 10.0, hot=True)  # standard deviations
     leave = lk.Param(0.5, 0.0, 5.0, hot=True)
+    edge_bps = lk.Param(6.0, 0.0, 1000.0, hot=True)  # least distance that opens a position
     size = lk.Param(0.01, 0.0001, 1.0, hot=True)  # BTC
     pause_s = lk.Param(10.0, 0.0, 3600.0)  # rest after a refusal
 
@@ -30,7 +32,8 @@ class MeanReversion(lk.Strategy):
     origin: float = 0.0
     total: float = 0.0
     squares: float = 0.0
-    score: float = 0.0
+    distance: float = 0.0  # from the mean
+    score: float = 0.0  # the same in standard deviations
     working: int = 0  # id of the order under way
     working_side: int = 0  # +1 buys, -1 sells
     working_price: float = 0.0
@@ -44,7 +47,7 @@ class MeanReversion(lk.Strategy):
         self.remember((quote.bid_price + quote.ask_price) / 2.0)
         if self.n_quotes < self.window:
             return
-        side = self.wanted_side(self.position(quote.symbol))
+        side = self.wanted_side(self.position(quote.symbol), quote.bid_price)
         price = quote.bid_price if side > 0 else quote.ask_price
         if self.working != 0:
             is_stale = side != self.working_side or price != self.working_price
@@ -70,14 +73,17 @@ class MeanReversion(lk.Strategy):
         count = min(self.n_quotes, self.window)
         mean = self.total / count
         variance = self.squares / count - mean * mean
-        self.score = (value - mean) / sqrt(variance) if variance > 1e-6 else 0.0
+        self.distance = value - mean
+        self.score = self.distance / sqrt(variance) if variance > 1e-6 else 0.0
 
-    def wanted_side(self, position):
+    def wanted_side(self, position, price):
         """+1 to buy, -1 to sell, 0 to wait."""
         if position > 0.0:
             return -1 if self.score > -self.leave else 0
         if position < 0.0:
             return 1 if self.score < self.leave else 0
+        if abs(self.distance) < self.edge_bps * 1e-4 * price:
+            return 0
         if self.score > self.entry:
             return -1
         return 1 if self.score < -self.entry else 0

@@ -36,6 +36,8 @@ class Momentum(lk.Strategy):
 
     def on_ticker(self, ticker):
         price = ticker.last_price
+        if not (price > 0.0 and ticker.bid_price > 0.0 and ticker.ask_price > 0.0):
+            return  # nothing traded yet, or one side of the book is empty
         self.n_tickers += 1
         if self.n_tickers == 1:
             self.ema_fast = price

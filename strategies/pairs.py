@@ -10,15 +10,17 @@ class Pairs(lk.Strategy):
 
     The spread is the logarithm of the ratio of the two mid prices; its mean and
     variance are exponentially weighted, with a weight per quote. Beyond `entry`
-    standard deviations both legs are opened, within `leave` both are closed. Legs take
-    the touch (IOC) and are ordered separately, each from its real position, so a leg
-    that was cut short or refused is completed at one of the next quotes.
+    standard deviations, and at least `edge_bps` away, both legs are opened; within
+    `leave` both are closed. Legs take the touch (IOC) and are ordered separately, each
+    from its real position, so a leg that was cut short or refused is completed at one
+    of the next quotes.
     """
 
     symbols = ("BTC-USDT", "ETH-USDT")
-    weight = lk.Param(0.0005, 0.00001, 0.05, hot=True)  # of a new spread
+    weight = lk.Param(0.0002, 0.00001, 0.05, hot=True)  # of a new spread
     entry = lk.Param(2.0, 0.5, 10.0, hot=True)  # standard deviations
     leave = lk.Param(0.25, 0.0, 5.0, hot=True)
+    edge_bps = lk.Param(10.0, 0.0, 1000.0, hot=True)  # least distance that opens a position
     notional = lk.Param(2000.0, 100.0, 100_000.0, hot=True)  # of each leg, USDT
     warm_up = lk.Param(2000, 1, 1_000_000)  # spreads before the first order
     pause_s = lk.Param(10.0, 0.0, 3600.0)  # rest after a refusal
@@ -29,7 +31,8 @@ class Pairs(lk.Strategy):
     eth_ask: float = 0.0
     mean: float = 0.0
     variance: float = 0.0
-    score: float = 0.0
+    distance: float = 0.0  # of the spread from its mean
+    score: float = 0.0  # the same in standard deviations
     n_spreads: int = 0
     side: int = 0  # +1 long BTC and short ETH, -1 the other way round, 0 flat
     btc_target: float = 0.0
@@ -65,18 +68,19 @@ class Pairs(lk.Strategy):
         if self.n_spreads == 0:
             self.mean = spread
         self.n_spreads += 1
-        distance = spread - self.mean
+        self.distance = spread - self.mean
         if self.variance > 0.0:
-            self.score = distance / sqrt(self.variance)
-        self.mean += self.weight * distance
-        self.variance += self.weight * (distance * distance - self.variance)
+            self.score = self.distance / sqrt(self.variance)
+        self.mean += self.weight * self.distance
+        self.variance += self.weight * (self.distance * self.distance - self.variance)
 
     def decide(self):
         """Choose the side, and with a new one the position of each leg."""
         side = self.side
-        if self.score > self.entry:
+        is_far = abs(self.distance) > self.edge_bps * 1e-4
+        if is_far and self.score > self.entry:
             side = -1
-        elif self.score < -self.entry:
+        elif is_far and self.score < -self.entry:
             side = 1
         elif abs(self.score) < self.leave:
             side = 0

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import pytest
 import source
-from engines import eventually, row
+from engines import eventually, row, status
 
-from livekit.cli.main import build_parser
+from livekit.cli.main import build_parser, main
 from livekit.engine.settings import EngineSettings, load_settings
 from livekit.engine.strategies import POLICIES
 from livekit.ring.wait import WAITS
@@ -192,16 +192,27 @@ def test_readme_names_every_callback_method_and_attribute_of_a_strategy(name):
 # Python blocks.
 
 
-def test_strategy_of_the_readme_does_the_same_interpreted_and_compiled(tmp_path):
-    from compiled_rig import assert_same, market
-
-    from livekit.strategy.loader import load_class
-
+@pytest.mark.process
+@pytest.mark.parametrize("mode", ["--jit", "--name=ema_cross"])
+def test_strategy_of_the_readme_ends_in_the_printed_numbers(engine, tmp_path, mode):
     path = tmp_path / "ema_cross.py"
     path.write_text(PYTHON[0])
-    params = {"fast": 0.5, "slow": 0.1, "size": 0.02}
-    rig, _ = assert_same(load_class(path), market(3000, 5), seed=1, params=params)
-    assert len(rig.orders) > 0
+    engine(data=str(ROOT / "replay_data"), speed="lockstep", wait_for=1)
+    assert main(["attach", str(path), mode]) == 0
+    eventually(
+        lambda: (now := status())["state"] == "finished" and not now["strategies"][0]["queued"],
+        "the end of the day",
+        timeout_s=240,
+    )
+    (line,) = re.findall(r"^ ema_cross +running +compiled +(.+)$", README, re.MULTILINE)
+    received, dropped, orders, rejects, fills, position, pnl = line.replace(",", "").split()
+    found = row("ema_cross")
+    names = ("received", "dropped", "orders", "rejects", "fills")
+    assert [found[name] for name in names] == [
+        int(text) for text in (received, dropped, orders, rejects, fills)
+    ]
+    assert (position, found["position"]) == ("flat", {})
+    assert f"{found['pnl']:.2f}" == pnl
 
 
 @pytest.mark.process
@@ -297,7 +308,7 @@ def test_no_file_holds(what):
 def test_reliability_table_names_the_test_of_every_guarantee():
     rows = [line for line in README.splitlines() if re.match(r"\| R\d", line)]
     assert [re.match(r"\| (R\d+)", line)[1] for line in rows] == [f"R{n}" for n in range(1, 8)]
-    for line in rows:
+    for line in rows + [line for line in README.splitlines() if line.startswith("| | ")][1:]:
         tests = re.findall(r"`(tests/[\w/]+\.py)`", line)
         assert tests, line
         assert all((ROOT / test).is_file() for test in tests)

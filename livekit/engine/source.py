@@ -24,6 +24,8 @@ from livekit.store.replay import Replay
 __all__ = ["Pace", "PaceKind", "ReplaySource", "parse_pace"]
 
 _STAGED: Final = 512
+_JUMP_NS: Final = 3_600_000_000_000
+"""A pause of the recording that a paced replay does not sit through: an hour."""
 
 
 class PaceKind(enum.Enum):
@@ -93,7 +95,7 @@ class ReplaySource:
         self.n_events: int = self.replay.n_events
         self._slots = aligned_zeros(_STAGED * SLOT_BYTES).reshape(_STAGED, SLOT_BYTES)
         self._next = self._staged = 0
-        self._start_ts = self._start_ns = 0
+        self._start_ts = self._start_ns = self._last_ts = 0
         self.position = 0
 
     @property
@@ -118,7 +120,10 @@ class ReplaySource:
         self._staged, self._next = self.replay.next_batch(self._slots, _STAGED), 0
 
     def _first_ts(self) -> int:
-        return int(self._slots[self._next, 24:32].view(np.int64)[0])
+        return self._ts_at(self._next)
+
+    def _ts_at(self, index: int) -> int:
+        return int(self._slots[index, 24:32].view(np.int64)[0])
 
     def due(self) -> tuple[int, int]:
         """Return (address, count) of the staged events that may go out now."""
@@ -127,8 +132,10 @@ class ReplaySource:
         address = int(self._slots.ctypes.data) + self._next * SLOT_BYTES
         if waiting == 0 or self.pace.is_lossless:
             return address, waiting
-        if self._start_ns == 0:
-            self._start_ns, self._start_ts = clock.monotonic_ns(), self._first_ts()
+        first_ts = self._first_ts()
+        if self._start_ns == 0 or first_ts - self._last_ts > _JUMP_NS:
+            # The first event, or one after hours of nothing recorded, defines the start.
+            self._start_ns, self._start_ts = clock.monotonic_ns(), first_ts
         elapsed = (clock.monotonic_ns() - self._start_ns) * self.pace.factor
         return address, count_due(address, SLOT_BYTES, waiting, self._start_ts + int(elapsed))
 
@@ -139,10 +146,15 @@ class ReplaySource:
             return -1
         if self.pace.is_lossless or self._start_ns == 0:
             return 0
-        due_ns = self._start_ns + int((self._first_ts() - self._start_ts) / self.pace.factor)
+        first_ts = self._first_ts()
+        if first_ts - self._last_ts > _JUMP_NS:
+            return 0
+        due_ns = self._start_ns + int((first_ts - self._start_ts) / self.pace.factor)
         return max(0, due_ns - clock.monotonic_ns())
 
     def advance(self, n: int) -> None:
         """Note that the first `n` staged events went out."""
+        if n:
+            self._last_ts = self._ts_at(self._next + n - 1)
         self._next += n
         self.position += n

@@ -18,7 +18,7 @@ Layer 2. Imports no Numba.
 """
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
 import numpy as np
@@ -126,7 +126,7 @@ class Event(ctypes.Structure):
     ts_recv: int
     _kind: int
 
-    _symbols: ClassVar[Mapping[int, str]] = SymbolTable()
+    _symbols: ClassVar[Mapping[int, str] | Sequence[str]] = SymbolTable()
     _shown: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -365,7 +365,7 @@ EVENT_CLASSES: Final[dict[Kind, type[Event]]] = {
 _Bound = TypeVar("_Bound", bound=Event)
 
 
-def bind(cls: type[_Bound], symbols: Mapping[int, str]) -> type[_Bound]:
+def bind(cls: type[_Bound], symbols: Mapping[int, str] | Sequence[str]) -> type[_Bound]:
     """Return the class with `symbol` looked up in a table of names by instrument number.
 
     The table is kept, not copied, so instruments may be added to it later.

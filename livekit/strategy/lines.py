@@ -6,6 +6,8 @@ was left out is counted in the next line that is not.
 Layer 4.
 """
 
+import faulthandler
+import io
 import logging
 import sys
 import time
@@ -58,7 +60,14 @@ class RateLimit(logging.Filter):
 
 
 def log_to_stdout() -> None:
-    """Write livekit's log to standard output, stamped in UTC."""
+    """Write livekit's log to standard output, stamped in UTC.
+
+    The strategy's own prints go there too, line by line, and so does the place where
+    native code of its crashed.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    faulthandler.enable()
     handler = logging.StreamHandler(sys.stdout)
     formatter = logging.Formatter(
         "%(asctime)s.%(msecs)03dZ level=%(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"

@@ -226,6 +226,8 @@ class Pool:
         self.indices = self._columns["indices"]
         self.times = self._columns["times"].data
         self.published = self._columns["published"].data
+        self._objects = self._columns["objects"].data
+        self._buffers = self._columns["buffers"].data
         self._classes = [bind(EVENT_CLASSES[kind], symbols) for kind in kinds]
         self.flat: list[Event] = [cls() for cls in self._classes for _ in range(BATCH)]
         self._bases = {kind: i * BATCH for i, kind in enumerate(kinds)}
@@ -240,10 +242,10 @@ class Pool:
 
     def _describe(self, places: range | list[int]) -> None:
         """Write down where the objects at some places are."""
+        flat, objects, buffers = self.flat, self._objects, self._buffers
         for place in places:
-            event = self.flat[place]
-            self._columns["objects"][place] = id(event)
-            self._columns["buffers"][place] = ctypes.addressof(event)
+            event = flat[place]
+            objects[place], buffers[place] = id(event), ctypes.addressof(event)
 
     def settle(self) -> None:
         """Release the batch, and put fresh objects in the places of those that are held.
@@ -257,8 +259,9 @@ class Pool:
             held = self._columns["held"][:n_held].tolist()
         else:
             return
+        flat, classes = self.flat, self._classes
         for place in held:
-            self.flat[place] = self._classes[place // BATCH]()
+            flat[place] = classes[place // BATCH]()
         self._describe(held)
 
     def _held_slowly(self) -> list[int]:

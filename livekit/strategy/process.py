@@ -24,7 +24,7 @@ from livekit.strategy.runner import Body, Runner, open_doorbell, set_failed
 from livekit.strategy.table import InstrumentTable
 from livekit.strategy.warm import warm_up
 
-__all__ = ["Job", "run_job"]
+__all__ = ["Job", "claim_segment", "prepare", "run_job"]
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -60,22 +60,38 @@ def run_job(job: Job, path: Path, folder: Path) -> int:
     SegmentError
         A segment may not be used.
     """
-    segment = Segment.attach(path)
-    engine = EngineSegment.attach(folder)
-    segment.claim_for_strategy()
-    segment.header["heartbeat"] = time.monotonic_ns()
-    segment.header["phase"] = Phase.ATTACHED
+    segment = claim_segment(path)
     _LOG.info("event=attached strategy=%s class=%s", segment.name, job.declaration.name)
-    table = InstrumentTable(_read_directory(engine))
-    context = _make_context(job, segment, table, folder)
     try:
-        warm_up(is_compiled=job.is_compiled)
-        body = _make_body(job, context, table)
+        context, body = prepare(job, segment, folder)
     except ConfigError as error:
         _LOG.error("event=refused message=%r", str(error))
         set_failed(segment, str(error))
         return error.exit_code
     return _run_until_signal(Runner(body, context, segment))
+
+
+def claim_segment(path: Path) -> Segment:
+    """Map the segment at `path` and become the process that runs its strategy."""
+    segment = Segment.attach(path)
+    segment.claim_for_strategy()
+    segment.header["heartbeat"] = time.monotonic_ns()
+    segment.header["phase"] = Phase.ATTACHED
+    return segment
+
+
+def prepare(job: Job, segment: Segment, folder: Path) -> tuple[Context, Body]:
+    """Wire a strategy to its segment and compile what it needs; nothing runs yet.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be compiled.
+    """
+    table = InstrumentTable(_read_directory(EngineSegment.attach(folder)))
+    context = _make_context(job, segment, table, folder)
+    warm_up(is_compiled=job.is_compiled)
+    return context, _make_body(job, context, table)
 
 
 def _run_until_signal(runner: Runner) -> int:

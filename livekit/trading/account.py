@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from livekit.ring.memory import record
+from livekit.trading.codes import BUY
 from livekit.trading.jit import hot, inner
 from livekit.trading.layout import (
     CORE,
@@ -73,7 +74,7 @@ def book_fill(
     position.volume += notional
     position.n_fills += 1
     position.last_fill_ns = now_ns
-    if side == 0:
+    if side == BUY:
         position.bought_lots += lots
     else:
         position.sold_lots += lots

@@ -15,8 +15,20 @@ from typing import Final
 
 import numpy as np
 
-from livekit.events import ORDER
+from livekit.events import ORDER, REDUCE_ONLY
 from livekit.ring.memory import record
+from livekit.trading.codes import (
+    CANCEL,
+    LIMIT_ORDER,
+    MALFORMED,
+    MODIFY,
+    NONE,
+    NOT_REDUCING,
+    REDUCING,
+    SENT,
+    TOO_MANY_ORDERS,
+    UNKNOWN_ORDER,
+)
 from livekit.trading.ids import write_client_order_id
 from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import (
@@ -44,17 +56,17 @@ def _check(core: int, strategy: int, request: int, now_ns: int) -> int:
     """Check a NEW request in full; a Reject code."""
     asked = record(ORDER, request)
     code = check_new(core, strategy, request)
-    if code != 0:
+    if code != NONE:
         return code
     top = record(CORE, core)
     if top.n_open >= top.max_orders:
-        return 20
+        return TOO_MANY_ORDERS
     instrument = i64(asked.instrument)
     price = np.nan
-    if asked.order_type == 0:
+    if asked.order_type == LIMIT_ORDER:
         price = on_tick(core, instrument, asked.price)
     lots = in_lots(core, instrument, asked.quantity)
-    reduce_only = i64(asked.options == 1 or top.state == 1)
+    reduce_only = i64(asked.options == REDUCE_ONLY or top.state == REDUCING)
     side = i64(asked.side)
     return check_order(core, strategy, instrument, side, price, lots, -1, reduce_only, now_ns)
 
@@ -81,7 +93,7 @@ def admit(core: int, strategy: int, request: int, now_ns: int) -> int:
         venue; or minus the Reject code, the refusal being in the outbox.
     """
     code = _check(core, strategy, request, now_ns)
-    if code != 0:
+    if code != NONE:
         return deny(core, strategy, request, code, now_ns)
     asked = record(ORDER, request)
     top = record(CORE, core)
@@ -96,12 +108,12 @@ def admit(core: int, strategy: int, request: int, now_ns: int) -> int:
     order.side = asked.side
     order.order_type = asked.order_type
     order.tif = asked.tif
-    order.options = 1 if top.state == 1 else asked.options
-    order.status = 1
+    order.options = REDUCE_ONLY if top.state == REDUCING else asked.options
+    order.status = SENT
     order.is_resting = 0
     order.is_modifying = 0
     order.price = np.nan
-    if asked.order_type == 0:
+    if asked.order_type == LIMIT_ORDER:
         order.price = on_tick(core, instrument, asked.price)
     order.lots = in_lots(core, instrument, asked.quantity)
     order.filled_lots = 0
@@ -123,10 +135,10 @@ def _find_for(core: int, strategy: int, request: int, action: int, now_ns: int) 
     """Row of the open order that a MODIFY or CANCEL names, or minus UNKNOWN_ORDER, reported."""
     row = find_order(core, strategy, i64(record(ORDER, request).order_id))
     if row == 0:
-        return deny(core, strategy, request, 18, now_ns)
+        return deny(core, strategy, request, UNKNOWN_ORDER, now_ns)
     if is_final(i64(record(ORDER_ROW, order_at(core, row)).status)):
-        refuse_request(core, row, action, 18, now_ns)
-        return -18
+        refuse_request(core, row, action, UNKNOWN_ORDER, now_ns)
+        return -UNKNOWN_ORDER
     return row
 
 
@@ -135,9 +147,9 @@ def _risk_modify(core: int, row: int, now_ns: int) -> int:
     """Check an order's new price and lots against risk."""
     order = record(ORDER_ROW, order_at(core, row))
     leaves = order.new_lots - order.filled_lots
-    is_reducing_only = i64(record(CORE, core).state == 1)
-    if is_reducing_only and not order.options & 1 and leaves > order.reserved_lots:
-        return 15
+    is_reducing_only = i64(record(CORE, core).state == REDUCING)
+    if is_reducing_only and not order.options & REDUCE_ONLY and leaves > order.reserved_lots:
+        return NOT_REDUCING
     return check_order(
         core,
         i64(order.strategy),
@@ -146,7 +158,7 @@ def _risk_modify(core: int, row: int, now_ns: int) -> int:
         order.new_price,
         leaves,
         order.reserved_lots,
-        i64(order.options & 1),
+        i64(order.options & REDUCE_ONLY),
         now_ns,
     )
 
@@ -166,19 +178,19 @@ def admit_modify(core: int, strategy: int, request: int, now_ns: int) -> int:
     """
     asked = record(ORDER, request)
     if asked.order_id == 0:
-        return deny(core, strategy, request, 1, now_ns)
-    row = _find_for(core, strategy, request, 1, now_ns)
+        return deny(core, strategy, request, MALFORMED, now_ns)
+    row = _find_for(core, strategy, request, MODIFY, now_ns)
     if row < 0:
         return row
     order = record(ORDER_ROW, order_at(core, row))
     code = check_modify(core, row, asked.price, asked.quantity)
-    if code == 0:
+    if code == NONE:
         instrument = i64(order.instrument)
         order.new_price = on_tick(core, instrument, asked.price)
         order.new_lots = in_lots(core, instrument, asked.quantity)
         code = _risk_modify(core, row, now_ns)
-    if code != 0:
-        refuse_request(core, row, 1, code, now_ns)
+    if code != NONE:
+        refuse_request(core, row, MODIFY, code, now_ns)
         return -code
     order.is_modifying = 1
     reserve(core, row)
@@ -194,4 +206,4 @@ def admit_cancel(core: int, strategy: int, request: int, now_ns: int) -> int:
     int
         Row of the order, or minus UNKNOWN_ORDER, the refusal being in the outbox.
     """
-    return _find_for(core, strategy, request, 2, now_ns)
+    return _find_for(core, strategy, request, CANCEL, now_ns)

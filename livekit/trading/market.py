@@ -15,6 +15,7 @@ import numpy as np
 
 from livekit.events import BOOK, BOOK_LEVELS
 from livekit.ring.memory import copy_lines, record
+from livekit.trading.codes import BUY, FROM_QUOTE, FROM_TICKER
 from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import (
     CORE,
@@ -59,7 +60,7 @@ def set_touch(
     market.ask_price = ask
     market.ask_size = ask_size
     market.touch_ns = now
-    market.source = 2
+    market.source = FROM_QUOTE
     return i64(ask <= market.buy_bound or bid >= market.sell_bound)
 
 
@@ -73,10 +74,10 @@ def set_ticker(core: int, instrument: int, last: float, bid: float, ask: float, 
     if last > 0.0:
         market.last_price = last
         market.last_ns = now
-    if market.source == 2:
+    if market.source == FROM_QUOTE:
         return 0
     flag = set_touch(core, instrument, bid, np.inf, ask, np.inf, now)
-    market.source = 1
+    market.source = FROM_TICKER
     return flag
 
 
@@ -128,14 +129,14 @@ def level_price(core: int, instrument: int, side: int, level: int, now: int) -> 
     is worse than the touch, which a quote may have moved since.
     """
     market = record(MARKET, market_at(core, instrument))
-    touch = market.ask_price if side == 0 else market.bid_price
+    touch = market.ask_price if side == BUY else market.bid_price
     if level == 0:
         return touch if touch > 0.0 else np.nan
     if market.book_ns == 0 or now - market.book_ns > _BOOK_AGE_NS:
         return np.nan
-    offset = _ASK_PRICE if side == 0 else _BID_PRICE
+    offset = _ASK_PRICE if side == BUY else _BID_PRICE
     price = record(FLOAT, book_at(core, instrument) + offset + 8 * (level - 1)).value
-    is_worse = price > touch + market.slack if side == 0 else price < touch - market.slack
+    is_worse = price > touch + market.slack if side == BUY else price < touch - market.slack
     return price if is_worse and price > 0.0 else np.nan
 
 
@@ -144,11 +145,11 @@ def level_lots(core: int, instrument: int, side: int, level: int) -> int:
     """Whole lots still visible at a level; UNLIMITED_LOTS where the size is not known."""
     market = record(MARKET, market_at(core, instrument))
     if level == 0:
-        size = market.ask_size if side == 0 else market.bid_size
+        size = market.ask_size if side == BUY else market.bid_size
         if record(CORE, core).unlimited_depth:
             size = np.inf
     else:
-        offset = _ASK_SIZE if side == 0 else _BID_SIZE
+        offset = _ASK_SIZE if side == BUY else _BID_SIZE
         size = record(FLOAT, book_at(core, instrument) + offset + 8 * (level - 1)).value
     lots = size * market.lot_denominator / market.lot_numerator + 1e-6
     if not lots >= 1.0:  # NaN too
@@ -161,10 +162,10 @@ def take_level(core: int, instrument: int, side: int, level: int, quantity: floa
     """Take a quantity out of a level, until the next event shows it anew."""
     market = record(MARKET, market_at(core, instrument))
     if level == 0:
-        if side == 0:
+        if side == BUY:
             market.ask_size -= quantity
         else:
             market.bid_size -= quantity
         return
-    offset = _ASK_SIZE if side == 0 else _BID_SIZE
+    offset = _ASK_SIZE if side == BUY else _BID_SIZE
     record(FLOAT, book_at(core, instrument) + offset + 8 * (level - 1)).value -= quantity

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from livekit.ring.memory import record
+from livekit.trading.codes import BUY, FILLED
 from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import (
     CORE,
@@ -43,13 +44,12 @@ __all__ = [
 
 _ENTRY: Final = np.dtype([("row", "<i4")])
 _GOLDEN: Final = -7046029254386353131  # 2**64 over the golden ratio, as a signed word
-_FIRST_FINAL: Final = 5  # OrderStatus.FILLED
 
 
 @inner
 def is_final(status: int) -> int:
     """Tell whether an OrderStatus is one that an order cannot leave alive."""
-    return i64(status >= _FIRST_FINAL)
+    return i64(status >= FILLED)
 
 
 @inner
@@ -188,7 +188,7 @@ def link_resting(core: int, row: int) -> None:
         market.first = row
     market.last = row
     market.n_resting += 1
-    if order.side == 0:
+    if order.side == BUY:
         market.buy_bound = max(market.buy_bound, order.price + market.slack)
     else:
         market.sell_bound = min(market.sell_bound, order.price - market.slack)

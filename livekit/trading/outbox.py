@@ -11,8 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from livekit.events import ORDER
+from livekit.events import ANY_INSTRUMENT, ORDER
 from livekit.ring.memory import load_i64, record, store_i64
+from livekit.trading.codes import HALTED, KIND_ORDER, REJECTED
 from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import CORE, ORDER_ROW, OUTBOX, from_lots, order_at, outbox_at
 
@@ -63,7 +64,7 @@ def count_fault(core: int) -> None:
     """Note an impossible state: count it and halt trading (RELIABILITY §4)."""
     top = record(CORE, core)
     top.n_faults += 1
-    top.state = 2
+    top.state = HALTED
 
 
 @inner
@@ -76,7 +77,7 @@ def _next_report(core: int, strategy: int, now_ns: int) -> int:
     top.report_sequence += 1
     record(OUTBOX, address).strategy = strategy
     item = record(ORDER, address + _REPORT)
-    item.kind = 3
+    item.kind = KIND_ORDER
     item.flags = 0
     item.sequence = top.report_sequence
     item.ts_event = now_ns
@@ -145,11 +146,11 @@ def refuse(core: int, strategy: int, request: int, reject: int, now_ns: int) -> 
     address = _next_report(core, strategy, now_ns)
     item = record(ORDER, address)
     known = asked.instrument < record(CORE, core).n_instruments
-    item.instrument = asked.instrument if known else 65535
+    item.instrument = asked.instrument if known else ANY_INSTRUMENT
     item.side = asked.side if asked.side < 2 else 0
     item.order_type = asked.order_type if asked.order_type < 2 else 0
     item.tif = asked.tif if asked.tif < 4 else 0
-    item.status = 7
+    item.status = REJECTED
     item.order_id = asked.order_id
     item.price = asked.price
     item.quantity = asked.quantity

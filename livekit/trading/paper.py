@@ -26,7 +26,23 @@ from typing import Final
 
 import numpy as np
 
+from livekit.events import REDUCE_ONLY
 from livekit.ring.memory import record
+from livekit.trading.codes import (
+    BUY,
+    CANCEL,
+    FOK,
+    GTX,
+    INVALID_QUANTITY,
+    IOC,
+    MARKET_ORDER,
+    NEW,
+    NO_LIQUIDITY,
+    NONE,
+    NOT_REDUCING,
+    UNKNOWN_ORDER,
+    WOULD_TAKE,
+)
 from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import (
     MARKET,
@@ -61,7 +77,7 @@ def _takes(core: int, row: int, price: float) -> int:
     """Tell whether a limit at `price` (NaN: none) would take from the opposite touch."""
     order = record(ORDER_ROW, order_at(core, row))
     market = record(MARKET, market_at(core, i64(order.instrument)))
-    if order.side == 0:
+    if order.side == BUY:
         return i64(market.ask_price > 0.0 and not market.ask_price > price + market.slack)
     return i64(market.bid_price > 0.0 and not market.bid_price < price - market.slack)
 
@@ -70,11 +86,11 @@ def _takes(core: int, row: int, price: float) -> int:
 def _reducible(core: int, row: int, lots: int) -> int:
     """Cap lots at what a reduce-only order may fill now."""
     order = record(ORDER_ROW, order_at(core, row))
-    if not order.options & 1:
+    if not order.options & REDUCE_ONLY:
         return lots
     address = position_at(core, i64(order.strategy), i64(order.instrument))
     held = record(POSITION, address).lots
-    return min(lots, max(-held if order.side == 0 else held, 0))
+    return min(lots, max(-held if order.side == BUY else held, 0))
 
 
 @inner
@@ -96,7 +112,7 @@ def _reaches(core: int, row: int, level: int, now_ns: int) -> int:
     price = level_price(core, instrument, side, level, now_ns)
     if np.isnan(price):
         return 0
-    beyond = price > order.price + slack if side == 0 else price < order.price - slack
+    beyond = price > order.price + slack if side == BUY else price < order.price - slack
     return 0 if beyond else level_lots(core, instrument, side, level)
 
 
@@ -134,9 +150,9 @@ def _end_or_rest(core: int, row: int, now_ns: int) -> None:
         return
     leaves = order.lots - order.filled_lots
     if _reducible(core, row, leaves) == 0:
-        apply_canceled(core, row, 0, 15, now_ns)
-    elif order.order_type == 1 or 1 <= order.tif <= 2:  # IOC, FOK
-        apply_canceled(core, row, 0, 17, now_ns)
+        apply_canceled(core, row, NEW, NOT_REDUCING, now_ns)
+    elif order.order_type == MARKET_ORDER or IOC <= order.tif <= FOK:
+        apply_canceled(core, row, NEW, NO_LIQUIDITY, now_ns)
     elif not order.is_resting:
         link_resting(core, row)
 
@@ -148,14 +164,14 @@ def submit(core: int, row: int, now_ns: int) -> None:
     if is_final(i64(order.status)):  # cancelled on its way
         return
     takes = _takes(core, row, order.price)
-    if takes and order.tif == 3:
-        apply_rejected(core, row, 16, now_ns)
+    if takes and order.tif == GTX:
+        apply_rejected(core, row, WOULD_TAKE, now_ns)
         return
-    if order.order_type == 1 and not takes:
-        apply_rejected(core, row, 17, now_ns)
+    if order.order_type == MARKET_ORDER and not takes:
+        apply_rejected(core, row, NO_LIQUIDITY, now_ns)
         return
     apply_accepted(core, row, now_ns)
-    if takes and (order.tif != 2 or _fills_whole(core, row, now_ns)):
+    if takes and (order.tif != FOK or _fills_whole(core, row, now_ns)):
         _take(core, row, now_ns)
     _end_or_rest(core, row, now_ns)
 
@@ -165,14 +181,14 @@ def modify(core: int, row: int, now_ns: int) -> None:
     """Apply the modification under way; the order goes to the end of its queue."""
     order = record(ORDER_ROW, order_at(core, row))
     if is_final(i64(order.status)):
-        apply_modify_refused(core, row, 18, now_ns)
+        apply_modify_refused(core, row, UNKNOWN_ORDER, now_ns)
         return
     if order.new_lots <= order.filled_lots:
-        apply_modify_refused(core, row, 4, now_ns)
+        apply_modify_refused(core, row, INVALID_QUANTITY, now_ns)
         return
     takes = _takes(core, row, order.new_price)
-    if takes and order.tif == 3:
-        apply_modify_refused(core, row, 16, now_ns)
+    if takes and order.tif == GTX:
+        apply_modify_refused(core, row, WOULD_TAKE, now_ns)
         return
     if order.is_resting:
         unlink_resting(core, row)
@@ -186,9 +202,9 @@ def modify(core: int, row: int, now_ns: int) -> None:
 def cancel(core: int, row: int, now_ns: int) -> None:
     """Cancel what is left of an order; refuse where nothing is."""
     if is_final(i64(record(ORDER_ROW, order_at(core, row)).status)):
-        refuse_request(core, row, 2, 18, now_ns)
+        refuse_request(core, row, CANCEL, UNKNOWN_ORDER, now_ns)
     else:
-        apply_canceled(core, row, 2, 0, now_ns)
+        apply_canceled(core, row, CANCEL, NONE, now_ns)
 
 
 @inner
@@ -199,7 +215,7 @@ def _fill_resting(core: int, row: int, now_ns: int) -> None:
     if lots > 0:
         _fill(core, row, lots, order.price, 1, now_ns)
     if not is_final(i64(order.status)):
-        apply_canceled(core, row, 0, 15, now_ns)
+        apply_canceled(core, row, NEW, NOT_REDUCING, now_ns)
 
 
 @hot
@@ -223,7 +239,7 @@ def match(core: int, instrument: int, bid: float, ask: float, now_ns: int) -> in
     while row != 0:
         order = record(ORDER_ROW, order_at(core, row))
         following = i64(order.next_resting)
-        if order.side == 0:
+        if order.side == BUY:
             limit = order.price + market.slack
             if ask <= limit:
                 _fill_resting(core, row, now_ns)

@@ -10,6 +10,24 @@ import numpy as np
 
 from livekit.events import ORDER
 from livekit.ring.memory import record
+from livekit.trading.codes import (
+    BELOW_MINIMUM,
+    DUPLICATE_ORDER,
+    GTX,
+    HALTED,
+    INVALID_PRICE,
+    INVALID_QUANTITY,
+    LIMIT_ORDER,
+    MALFORMED,
+    MARKET_ORDER,
+    NONE,
+    OFF_LOT,
+    OFF_TICK,
+    OPEN,
+    STRATEGY_FENCED,
+    TRADING_HALTED,
+    UNKNOWN_INSTRUMENT,
+)
 from livekit.trading.jit import i64, inner
 from livekit.trading.layout import (
     CORE,
@@ -31,42 +49,42 @@ def _check_shape(request: int) -> int:
     """Refuse bytes that are no NEW or MODIFY request."""
     asked = record(ORDER, request)
     if asked.side > 1 or asked.order_type > 1 or asked.tif > 3 or asked.options > 1:
-        return 1
-    if asked.order_id == 0 or (asked.order_type == 1 and asked.tif == 3):
-        return 1
-    return 0
+        return MALFORMED
+    if asked.order_id == 0 or (asked.order_type == MARKET_ORDER and asked.tif == GTX):
+        return MALFORMED
+    return NONE
 
 
 @inner
 def check_gates(core: int, strategy: int) -> int:
     """Refuse what the strategy's gate or the state of trading refuses."""
-    if record(STRATEGY, strategy_at(core, strategy)).gate != 0:
-        return 22
-    return 14 if record(CORE, core).state == 2 else 0
+    if record(STRATEGY, strategy_at(core, strategy)).gate != OPEN:
+        return STRATEGY_FENCED
+    return TRADING_HALTED if record(CORE, core).state == HALTED else NONE
 
 
 @inner
 def _check_price(core: int, instrument: int, price: float) -> int:
     """Refuse a price that is not finite, positive and on tick."""
     if not 0.0 < price < np.inf:
-        return 3
+        return INVALID_PRICE
     market = record(MARKET, market_at(core, instrument))
     steps = to_steps(price, market.tick_numerator, market.tick_denominator)
     if steps > 0:
-        return 0
-    return 5 if steps == -1 else 3
+        return NONE
+    return OFF_TICK if steps == -1 else INVALID_PRICE
 
 
 @inner
 def _check_quantity(core: int, instrument: int, quantity: float) -> int:
     """Refuse a quantity that is not finite, positive, in whole lots and large enough."""
     if not 0.0 < quantity < np.inf:
-        return 4
+        return INVALID_QUANTITY
     market = record(MARKET, market_at(core, instrument))
     steps = to_steps(quantity, market.lot_numerator, market.lot_denominator)
     if steps > 0:
-        return 7 if steps < market.min_lots else 0
-    return 6 if steps == -1 else 4
+        return BELOW_MINIMUM if steps < market.min_lots else NONE
+    return OFF_LOT if steps == -1 else INVALID_QUANTITY
 
 
 @inner
@@ -90,15 +108,15 @@ def check_new(core: int, strategy: int, request: int) -> int:
     asked = record(ORDER, request)
     instrument = i64(asked.instrument)
     code = _check_shape(request)
-    if code == 0:
+    if code == NONE:
         code = check_gates(core, strategy)
-    if code == 0 and instrument >= record(CORE, core).n_instruments:
-        return 2
-    if code == 0 and find_order(core, strategy, i64(asked.order_id)) != 0:
-        return 19
-    if code == 0:
+    if code == NONE and instrument >= record(CORE, core).n_instruments:
+        return UNKNOWN_INSTRUMENT
+    if code == NONE and find_order(core, strategy, i64(asked.order_id)) != 0:
+        return DUPLICATE_ORDER
+    if code == NONE:
         code = _check_quantity(core, instrument, asked.quantity)
-    if code == 0 and asked.order_type == 0:
+    if code == NONE and asked.order_type == LIMIT_ORDER:
         code = _check_price(core, instrument, asked.price)
     return code
 
@@ -109,15 +127,15 @@ def check_modify(core: int, row: int, price: float, quantity: float) -> int:
     order = record(ORDER_ROW, order_at(core, row))
     instrument = i64(order.instrument)
     code = check_gates(core, i64(order.strategy))
-    if code != 0:
+    if code != NONE:
         return code
     if order.is_modifying:
-        return 19
-    if order.order_type == 1:
-        return 3
+        return DUPLICATE_ORDER
+    if order.order_type == MARKET_ORDER:
+        return INVALID_PRICE
     code = _check_quantity(core, instrument, quantity)
-    if code == 0 and in_lots(core, instrument, quantity) <= order.filled_lots:
-        code = 4
-    if code == 0:
+    if code == NONE and in_lots(core, instrument, quantity) <= order.filled_lots:
+        code = INVALID_QUANTITY
+    if code == NONE:
         code = _check_price(core, instrument, price)
     return code

@@ -20,6 +20,20 @@ import numpy as np
 
 from livekit.ring.memory import record
 from livekit.trading.account import equity
+from livekit.trading.codes import (
+    BUY,
+    INSUFFICIENT_BALANCE,
+    MAX_NOTIONAL,
+    MAX_POSITION,
+    MAX_QUANTITY,
+    NO_REFERENCE_PRICE,
+    NONE,
+    NOT_REDUCING,
+    OPEN,
+    PRICE_BAND,
+    RATE_LIMIT,
+    TOO_MANY_ORDERS,
+)
 from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import (
     CORE,
@@ -81,16 +95,16 @@ def check_order(
     limits = record(LIMITS, limits_at(core, strategy))
     age = now_ns - reference_ns(core, instrument)
     if not reference > 0.0 or age > limits.max_reference_age_ns:  # NaN too
-        return 13
+        return NO_REFERENCE_PRICE
     code = _check_size(core, strategy, instrument, side, price, lots, reference)
-    if code == 0:
+    if code == NONE:
         code = _check_exposure(
             core, strategy, instrument, side, lots, max(excluded, 0), reduce_only, reference
         )
     n_open = record(STRATEGY, strategy_at(core, strategy)).n_open
-    if code == 0 and excluded < 0 and n_open >= limits.max_open_orders:
-        code = 20
-    if code == 0:
+    if code == NONE and excluded < 0 and n_open >= limits.max_open_orders:
+        code = TOO_MANY_ORDERS
+    if code == NONE:
         code = _spend_token(core, strategy, now_ns)
     return code
 
@@ -110,17 +124,17 @@ def _check_size(
     market = record(MARKET, market_at(core, instrument))
     quantity = from_lots(core, instrument, lots)
     if quantity > limits.max_order_quantity:
-        return 8
+        return MAX_QUANTITY
     worst = reference
     if price > 0.0:
         worst = max(price, reference)
-    elif side == 0 and market.ask_price > 0.0:
+    elif side == BUY and market.ask_price > 0.0:
         worst = max(market.ask_price, reference)
     if quantity * market.contract_value * worst > limits.max_order_notional:
-        return 9
+        return MAX_NOTIONAL
     if price > 0.0 and abs(price - reference) * 1e4 > limits.price_band_bps * reference:
-        return 11
-    return 0
+        return PRICE_BAND
+    return NONE
 
 
 @inner
@@ -129,7 +143,7 @@ def is_reducing(
 ) -> int:
     """Tell whether an order, with all open ones of its side, brings its position nearer to zero."""
     position = record(POSITION, position_at(core, strategy, instrument))
-    if side == 0:
+    if side == BUY:
         return i64(position.open_buy_lots - excluded + lots <= -position.lots)
     return i64(position.open_sell_lots - excluded + lots <= position.lots)
 
@@ -148,25 +162,25 @@ def _check_exposure(
     """Check what the account would hold with the order and all open ones filled."""
     # Less of the same order is always welcome.
     if lots <= excluded or is_reducing(core, strategy, instrument, side, lots, excluded):
-        return 0
+        return NONE
     if reduce_only:
-        return 15
+        return NOT_REDUCING
     limits = record(LIMITS, limits_at(core, strategy))
     market = record(MARKET, market_at(core, instrument))
     position = record(POSITION, position_at(core, strategy, instrument))
     long = position.lots + position.open_buy_lots
     short = position.open_sell_lots - position.lots
-    worst = (long if side == 0 else short) - excluded + lots
+    worst = (long if side == BUY else short) - excluded + lots
     notional = from_lots(core, instrument, worst) * market.contract_value * reference
     if worst > _LARGEST_LOTS or notional > limits.max_position_notional:
-        return 10
+        return MAX_POSITION
     if limits.max_leverage < np.inf:
         added = max(worst - max(long, short), 0)  # the other side may be the worse one
         unit = market.contract_value * reference
         gross = gross_exposure(core) + from_lots(core, instrument, added) * unit
         if not gross <= limits.max_leverage * equity(core):  # NaN too
-            return 21
-    return 0
+            return INSUFFICIENT_BALANCE
+    return NONE
 
 
 @hot
@@ -194,9 +208,9 @@ def _spend_token(core: int, strategy: int, now_ns: int) -> int:
     owner = record(STRATEGY, strategy_at(core, strategy))
     limits = record(LIMITS, limits_at(core, strategy))
     if owner.next_order_ns - now_ns > limits.order_burst_ns:
-        return 12
+        return RATE_LIMIT
     owner.next_order_ns = max(owner.next_order_ns, now_ns) + limits.order_interval_ns
-    return 0
+    return NONE
 
 
 @hot
@@ -221,4 +235,4 @@ def open_strategy(core: int, strategy: int) -> None:
     owner = record(STRATEGY, strategy_at(core, strategy))
     owner.epoch += 1
     owner.next_order_ns = 0
-    owner.gate = 0
+    owner.gate = OPEN

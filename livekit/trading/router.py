@@ -12,10 +12,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from livekit.events import HEAD, ORDER, QUOTE, TICKER, TRADE
+from livekit.events import ANY_INSTRUMENT, HEAD, ORDER, QUOTE, TICKER, TRADE
 from livekit.ring.memory import record
 from livekit.trading import paper
 from livekit.trading.admission import admit, admit_cancel, admit_modify, deny
+from livekit.trading.codes import (
+    CANCEL,
+    CANCEL_ALL,
+    KIND_BOOK,
+    KIND_ORDER,
+    KIND_QUOTE,
+    KIND_TICKER,
+    KIND_TRADE,
+    MALFORMED,
+    MODIFY,
+    NEW,
+    UNKNOWN_INSTRUMENT,
+)
 from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import (
     CORE,
@@ -91,7 +104,7 @@ def on_market(core: int, event: int, now_ns: int) -> int:
     instrument = i64(head.instrument)
     if instrument >= record(CORE, core).n_instruments:
         return 0
-    if head.kind == 5:
+    if head.kind == KIND_QUOTE:
         quote = record(QUOTE, event)
         return on_touch(
             core,
@@ -102,11 +115,11 @@ def on_market(core: int, event: int, now_ns: int) -> int:
             quote.ask_size,
             now_ns,
         )
-    if head.kind == 2:
+    if head.kind == KIND_TRADE:
         return on_trade(core, instrument, record(TRADE, event).price, now_ns)
-    if head.kind == 4:
+    if head.kind == KIND_BOOK:
         crossed = set_book(core, instrument, event, now_ns)
-    elif head.kind == 1:
+    elif head.kind == KIND_TICKER:
         ticker = record(TICKER, event)
         crossed = set_ticker(
             core, instrument, ticker.last_price, ticker.bid_price, ticker.ask_price, now_ns
@@ -143,22 +156,24 @@ def on_request(core: int, strategy: int, request: int, now_ns: int) -> int:
     before = outbox_count(core)
     owner.n_requests += 1
     asked = record(ORDER, request)
-    if asked.kind != 3 or asked.action > 3:
-        deny(core, strategy, request, 1, now_ns)
-    elif asked.action == 0:
+    if asked.kind != KIND_ORDER or asked.action > CANCEL_ALL:
+        deny(core, strategy, request, MALFORMED, now_ns)
+    elif asked.action == NEW:
         row = admit(core, strategy, request, now_ns)
         if row > 0:
             paper.submit(core, row, now_ns)
-    elif asked.action == 1:
+    elif asked.action == MODIFY:
         row = admit_modify(core, strategy, request, now_ns)
         if row > 0:
             paper.modify(core, row, now_ns)
-    elif asked.action == 2:
+    elif asked.action == CANCEL:
         row = admit_cancel(core, strategy, request, now_ns)
         if row > 0:
             paper.cancel(core, row, now_ns)
-    elif asked.instrument != 65535 and asked.instrument >= record(CORE, core).n_instruments:
-        deny(core, strategy, request, 2, now_ns)
+    elif (
+        asked.instrument != ANY_INSTRUMENT and asked.instrument >= record(CORE, core).n_instruments
+    ):
+        deny(core, strategy, request, UNKNOWN_INSTRUMENT, now_ns)
     else:
         _cancel_open(core, strategy, i64(asked.instrument), now_ns)
     return outbox_count(core) - before
@@ -166,13 +181,13 @@ def on_request(core: int, strategy: int, request: int, now_ns: int) -> int:
 
 @inner
 def _cancel_open(core: int, strategy: int, instrument: int, now_ns: int) -> int:
-    """Cancel a strategy's open orders, oldest first, in one instrument or in any (65535)."""
+    """Cancel a strategy's open orders, oldest first, in one instrument or ANY_INSTRUMENT."""
     n_canceled = i64(0)
     row = first_open(core, strategy)
     while row != 0:
         following = next_open(core, row)
         own = i64(record(ORDER_ROW, order_at(core, row)).instrument)
-        if instrument in (65535, own):
+        if instrument in (ANY_INSTRUMENT, own):
             paper.cancel(core, row, now_ns)
             n_canceled += 1
         row = following
@@ -184,7 +199,7 @@ def cancel_strategy(core: int, strategy: int, now_ns: int) -> int:
     """Cancel every open order of a strategy; how many, or OUTBOX_FULL with nothing done."""
     if not has_room(core, record(STRATEGY, strategy_at(core, strategy)).n_open):
         return OUTBOX_FULL
-    return _cancel_open(core, strategy, 65535, now_ns)
+    return _cancel_open(core, strategy, ANY_INSTRUMENT, now_ns)
 
 
 @hot
@@ -195,7 +210,7 @@ def cancel_all(core: int, now_ns: int) -> int:
         return OUTBOX_FULL
     n_canceled = i64(0)
     for strategy in range(top.n_strategies):
-        n_canceled += _cancel_open(core, strategy, 65535, now_ns)
+        n_canceled += _cancel_open(core, strategy, ANY_INSTRUMENT, now_ns)
     return n_canceled
 
 

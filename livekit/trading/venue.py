@@ -15,6 +15,19 @@ import numpy as np
 
 from livekit.ring.memory import record
 from livekit.trading.account import book_fill
+from livekit.trading.codes import (
+    BUY,
+    MODIFY,
+    NEW,
+    NONE,
+    ON_ACCEPT,
+    ON_CANCEL,
+    ON_FILL,
+    ON_FILL_PART,
+    ON_LOSE,
+    ON_MODIFY,
+    ON_REJECT,
+)
 from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import ORDER_ROW, POSITION, STRATEGY, order_at, position_at, strategy_at
 from livekit.trading.lifecycle import next_status
@@ -45,7 +58,7 @@ def reserve(core: int, row: int) -> None:
             target = max(target, order.new_lots - order.filled_lots)
     address = position_at(core, i64(order.strategy), i64(order.instrument))
     position = record(POSITION, address)
-    if order.side == 0:
+    if order.side == BUY:
         position.open_buy_lots += target - order.reserved_lots
     else:
         position.open_sell_lots += target - order.reserved_lots
@@ -75,9 +88,9 @@ def _enter(core: int, row: int, transition: int, now_ns: int) -> int:
 @hot
 def apply_accepted(core: int, row: int, now_ns: int) -> int:
     """Say that the venue took the order."""
-    changed = _enter(core, row, 1, now_ns)
+    changed = _enter(core, row, ON_ACCEPT, now_ns)
     if changed > 0:
-        report(core, row, 0, 0, np.nan, 0, 0.0, now_ns)
+        report(core, row, NEW, NONE, np.nan, 0, 0.0, now_ns)
     return changed
 
 
@@ -92,7 +105,7 @@ def apply_filled(core: int, row: int, lots: int, price: float, fee: float, now_n
     if lots < 1 or lots > leaves:
         count_fault(core)
         return -1
-    if _enter(core, row, 3 if lots == leaves else 2, now_ns) < 0:
+    if _enter(core, row, ON_FILL if lots == leaves else ON_FILL_PART, now_ns) < 0:
         return -1
     old = order.filled_lots
     if old == 0 or price == order.average_price:
@@ -106,7 +119,7 @@ def apply_filled(core: int, row: int, lots: int, price: float, fee: float, now_n
     book_fill(core, strategy, instrument, i64(order.side), lots, price, fee, now_ns)
     record(STRATEGY, strategy_at(core, strategy)).n_fills += 1
     reserve(core, row)
-    report(core, row, 0, 0, price, lots, fee, now_ns)
+    report(core, row, NEW, NONE, price, lots, fee, now_ns)
     return 1
 
 
@@ -118,7 +131,7 @@ def apply_canceled(core: int, row: int, action: int, reason: int, now_ns: int) -
     says why: NO_LIQUIDITY for what an IOC could not fill, REDUCE_ONLY for what would
     have turned the position.
     """
-    changed = _enter(core, row, 5, now_ns)
+    changed = _enter(core, row, ON_CANCEL, now_ns)
     if changed > 0:
         reserve(core, row)
         report(core, row, action, reason, np.nan, 0, 0.0, now_ns)
@@ -128,21 +141,21 @@ def apply_canceled(core: int, row: int, action: int, reason: int, now_ns: int) -
 @hot
 def apply_rejected(core: int, row: int, reason: int, now_ns: int) -> int:
     """Say that the venue refused the order, with proof."""
-    changed = _enter(core, row, 6, now_ns)
+    changed = _enter(core, row, ON_REJECT, now_ns)
     if changed > 0:
         order = record(ORDER_ROW, order_at(core, row))
         strategy, instrument = i64(order.strategy), i64(order.instrument)
         record(STRATEGY, strategy_at(core, strategy)).n_rejects += 1
         record(POSITION, position_at(core, strategy, instrument)).n_rejects += 1
         reserve(core, row)
-        report(core, row, 0, reason, np.nan, 0, 0.0, now_ns)
+        report(core, row, NEW, reason, np.nan, 0, 0.0, now_ns)
     return changed
 
 
 @hot
 def apply_modified(core: int, row: int, now_ns: int) -> int:
     """Say that the modification under way took effect, which also says that the order lives."""
-    changed = _enter(core, row, 4, now_ns)
+    changed = _enter(core, row, ON_MODIFY, now_ns)
     order = record(ORDER_ROW, order_at(core, row))
     if changed >= 0 and order.is_modifying:
         order.is_modifying = 0
@@ -152,7 +165,7 @@ def apply_modified(core: int, row: int, now_ns: int) -> int:
         reserve(core, row)
         changed = 1
     if changed > 0:
-        report(core, row, 1, 0, np.nan, 0, 0.0, now_ns)
+        report(core, row, MODIFY, NONE, np.nan, 0, 0.0, now_ns)
     return changed
 
 
@@ -163,7 +176,7 @@ def apply_modify_refused(core: int, row: int, reason: int, now_ns: int) -> int:
     if order.is_modifying:
         order.is_modifying = 0
         reserve(core, row)
-    return refuse_request(core, row, 1, reason, now_ns)
+    return refuse_request(core, row, MODIFY, reason, now_ns)
 
 
 @hot
@@ -180,7 +193,7 @@ def refuse_request(core: int, row: int, action: int, reason: int, now_ns: int) -
 @hot
 def apply_lost(core: int, row: int, now_ns: int) -> int:
     """Say that nobody knows what became of the order; it keeps counting at full size."""
-    changed = _enter(core, row, 7, now_ns)
+    changed = _enter(core, row, ON_LOSE, now_ns)
     if changed > 0:
-        report(core, row, 0, 0, np.nan, 0, 0.0, now_ns)
+        report(core, row, NEW, NONE, np.nan, 0, 0.0, now_ns)
     return changed

@@ -2,9 +2,11 @@
 
 import pytest
 
-from engines import N_QUOTES, START_NS, SYMBOLS, n_events
+from engines import DAY, N_QUOTES, START_NS, SYMBOLS, n_events, write_recording
 from livekit.engine.source import Pace, PaceKind, ReplaySource, parse_pace
 from livekit.errors import ConfigError
+from livekit.events import Kind
+from livekit.store.catalog import Catalog
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,22 @@ def test_symbols_choose_what_is_replayed(recording):
     source = ReplaySource(recording, parse_pace("max"), ["ETH-USDT"])
     assert source.n_events == N_QUOTES + 2 * (N_QUOTES // 10)
     assert source.describe()["first_ts"] == START_NS + 1000
+
+
+def test_scaled_source_does_not_sit_through_hours_without_a_recording(tmp_path, monkeypatch):
+    now = [1_000]
+    monkeypatch.setattr("livekit.engine.source.clock.monotonic_ns", lambda: now[0])
+    write_recording(tmp_path)
+    catalog = Catalog(tmp_path)
+    quotes = catalog.read("BTC-USDT", Kind.QUOTE, DAY, cache=False).copy()
+    quotes["ts_recv"] += 86_400_000_000_000
+    catalog.write("BTC-USDT", Kind.QUOTE, "2026-01-06", quotes)
+    source = ReplaySource(tmp_path, parse_pace("1"), ["BTC-USDT"])
+    while source.position < source.n_events - N_QUOTES:
+        now[0] += 10_000_000_000
+        source.advance(source.due()[1])
+    assert source.position == source.n_events - N_QUOTES
+    assert source.wait_ns() == 0
+    assert source.due()[1] == 1  # a day later in the recording, at once here
+    source.advance(1)
+    assert source.wait_ns() == 10_000_000

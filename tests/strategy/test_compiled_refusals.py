@@ -56,7 +56,7 @@ TABLE = [
     ("self.side = quote.bid_price", 1, "self.side is declared int and is assigned a float; write int(...) or declare it float"),
     ("self.side += 0.5", 1, "self.side is declared int and is assigned a float; write int(...) or declare it float"),
     ("self.is_up = 1", 1, "self.is_up is declared bool and is assigned an int; write a comparison, or declare it int"),
-    ("self.spread = quote.symbol", 1, "self.spread is declared float and is assigned a symbol; assign a number, or return one always"),
+    ("self.spread = quote.symbol", 1, "self.spread is declared float and is assigned a symbol; assign a number, or return one on every path"),
     ("x = self.helper", 1, "self.helper is a method; call it: self.helper(...)"),
     ("self.spread(1)", 1, "self.spread is not a method and cannot be called"),
     ("x = self.TABLE[1]", 1, "self.TABLE is a dict, which compiled code cannot use; keep numbers, tuples of numbers, or functions there"),
@@ -239,7 +239,7 @@ class Mine(lk.Strategy):
 """
     assert refusal_of(tmp_path, text).startswith(
         "self.x is declared float and is assigned a float or None; assign a number, or return one "
-        "always"
+        "on every path"
     )
 
 

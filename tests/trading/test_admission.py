@@ -141,6 +141,16 @@ def test_reducing_core_takes_only_what_brings_the_position_down(desk, words):
     assert desk.quantity() == 0.0
 
 
+def test_order_taken_while_reducing_stays_reduce_only(desk, words):
+    desk.market(1, words.buy, 2.0)
+    desk.core.risk.set_state(TradingState.REDUCING)
+    desk.limit(2, words.sell, 2.0, 101.0)
+    desk.core.risk.set_state(TradingState.ACTIVE)
+    desk.market(3, words.sell, 1.5)
+    desk.quote(101.0, 101.1)
+    assert desk.quantity() == 0.0
+
+
 def test_reduce_only_counts_the_other_open_orders_of_its_side(desk, words):
     desk.market(1, words.buy, 2.0)
     desk.limit(2, words.sell, 1.5, 101.0)

@@ -11,7 +11,6 @@ Layer 2.
 
 from typing import Any, Final
 
-from livekit.strategy.compiled.layout import Layout
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, imputils
@@ -29,6 +28,7 @@ from livekit.strategy.compiled.kinds import (
     load_field,
     make_view,
 )
+from livekit.strategy.compiled.layout import Layout
 from livekit.strategy.layout import CONTEXT
 
 __all__ = ["register_method"]
@@ -59,7 +59,7 @@ def _bound(kind: StrategyType, attribute: str) -> Any:
     """Return the type of the user's own method, called on `self`."""
     dispatcher = types.Dispatcher(kind.layout.methods[attribute])
 
-    class Method(templates.AbstractTemplate):  # type: ignore[misc]
+    class Method(templates.AbstractTemplate):
         key = (StrategyType, _CALL + attribute)
 
         def generic(self, args: Any, kws: Any) -> Any:
@@ -76,7 +76,7 @@ def _plain(kind: Any) -> Any:
 
 
 @infer_getattr
-class _SelfAttributes(templates.AttributeTemplate):  # type: ignore[misc]
+class _SelfAttributes(templates.AttributeTemplate):
     key = StrategyType
 
     def generic_resolve(self, kind, attribute):
@@ -94,7 +94,7 @@ class _SelfAttributes(templates.AttributeTemplate):  # type: ignore[misc]
 
 
 @lower_getattr_generic(StrategyType)
-def _read(context, builder, kind, value, attribute):
+def _read(context, builder, kind, value, attribute):  # noqa: PLR0911 - one per kind of attribute
     layout = kind.layout
     if attribute in layout.fields:
         field = layout.fields[attribute]

@@ -16,6 +16,7 @@ __all__ = [
     "float_of_text",
     "is_super",
     "refused",
+    "refused_call",
     "text_of",
 ]
 
@@ -48,6 +49,7 @@ _REFUSED: Final[dict[type[ast.AST], str]] = {
         'self.log("spread", x, y)'
     ),
     ast.MatMult: "'@' cannot be compiled; write the product as a loop",
+    ast.NamedExpr: "':=' cannot be compiled; assign on a line of its own",
     ast.Starred: "'*' cannot be compiled; write the items",
 }
 _OTHER_METHODS: Final = {
@@ -115,6 +117,15 @@ def about_text(text: str, symbols: tuple[str, ...]) -> str:
 def exact_method(name: str) -> str:
     """Return the function of exact.py for a method of arrays, empty when there is none."""
     return _OTHER_METHODS.get(name, "")
+
+
+def refused_call(node: ast.Call) -> str:
+    """Return why a call cannot be compiled whatever it calls, empty when it can."""
+    if any(isinstance(argument, ast.Starred) for argument in node.args):
+        return "a call with * cannot be compiled; write the arguments"
+    if any(keyword.arg is None for keyword in node.keywords):
+        return "a call with ** cannot be compiled; write the arguments"
+    return ""
 
 
 def is_super(node: ast.AST) -> bool:

@@ -55,7 +55,7 @@ _STEPS: Final = ("tick", "lot", "min_quantity", "contract_value")
 
 
 @infer_getattr
-class _EventAttributes(templates.AttributeTemplate):  # type: ignore[misc]
+class _EventAttributes(templates.AttributeTemplate):
     key = EventType
 
     def generic_resolve(self, kind, attribute):
@@ -157,9 +157,7 @@ def _is_same(_typing, one, other):
         known = args[0] if places[0] < 0 else args[1]
         table = constant_load(builder, builder.extract_value(known, 1), _SYMBOLS)
         numbers = [
-            builder.extract_value(arg, 0)
-            if place < 0
-            else constant_load(builder, table, place * 8)
+            builder.extract_value(arg, 0) if place < 0 else constant_load(builder, table, place * 8)
             for arg, place in zip(args, places, strict=True)
         ]
         return builder.icmp_signed("==", *numbers)
@@ -250,7 +248,7 @@ def _pick(orders, index):
 
 
 @infer_getattr
-class _StepsAttributes(templates.AttributeTemplate):  # type: ignore[misc]
+class _StepsAttributes(templates.AttributeTemplate):
     key = StepsType
 
     def generic_resolve(self, _kind, attribute):

@@ -52,7 +52,7 @@ __all__ = [
 _I64 = ir.IntType(64)
 
 
-class _Bound(types.Type):  # type: ignore[misc]
+class _Bound(types.Type):
     """A type that knows the class it belongs to."""
 
     def __init__(self, layout: Any, name: str) -> None:
@@ -87,7 +87,7 @@ class EventType(_Bound):
         super().__init__(layout, f"event.{view.name}")
 
 
-class OrdersType(types.IterableType):  # type: ignore[misc]
+class OrdersType(types.IterableType):
     """The open orders of `self`: `order` is the EventType of each."""
 
     called = "the open orders"
@@ -102,14 +102,14 @@ class OrdersType(types.IterableType):  # type: ignore[misc]
         return OrdersIterator(self)
 
 
-class OrdersIterator(types.SimpleIteratorType):  # type: ignore[misc]
+class OrdersIterator(types.SimpleIteratorType):
     """The open orders as they are when a loop over them begins."""
 
     def __init__(self, orders: OrdersType) -> None:
         super().__init__(f"iter({orders.name})", orders.order)
 
 
-class StepsType(types.Type):  # type: ignore[misc]
+class StepsType(types.Type):
     """Tick, lot and smallest quantity of an instrument."""
 
     called = "an instrument"
@@ -118,7 +118,7 @@ class StepsType(types.Type):  # type: ignore[misc]
         super().__init__("instrument")
 
 
-class ViewArray(types.Array):  # type: ignore[misc]
+class ViewArray(types.Array):
     """A float64 array of fixed length over memory that nobody counts references to."""
 
     def __init__(self, length: int, *, readonly: bool = False) -> None:
@@ -142,18 +142,18 @@ class ViewArray(types.Array):  # type: ignore[misc]
         return plain.unify(typingctx, other)
 
 
-class _Address(models.PrimitiveModel):  # type: ignore[misc]
+class _Address(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
         super().__init__(dmm, fe_type, _I64)
 
 
-class _Pair(models.StructModel):  # type: ignore[misc]
+class _Pair(models.StructModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
         super().__init__(dmm, fe_type, [("value", types.int64), ("context", types.int64)])
 
 
 @register_model(OrdersIterator)
-class _OrdersIteratorModel(models.StructModel):  # type: ignore[misc]
+class _OrdersIteratorModel(models.StructModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
         members = [
             ("index", types.EphemeralPointer(types.int64)),
@@ -164,17 +164,17 @@ class _OrdersIteratorModel(models.StructModel):  # type: ignore[misc]
         super().__init__(dmm, fe_type, members)
 
 
-class _ViewModel(models.ArrayModel):  # type: ignore[misc]
+class _ViewModel(models.ArrayModel):
     def traverse(self, builder: Any) -> list[Any]:
         """Hide the owner, which is always null, from reference counting."""
         parts = super().traverse(builder)
         return [part for part in parts if not isinstance(part[0], types.MemInfoPointer)]
 
 
-for _type in (StrategyType, OrdersType, StepsType):
-    register_model(_type)(_Address)
-for _type in (EventType, SymbolType):
-    register_model(_type)(_Pair)
+for _address in (StrategyType, OrdersType, StepsType):
+    register_model(_address)(_Address)
+for _pair in (EventType, SymbolType):
+    register_model(_pair)(_Pair)
 register_model(ViewArray)(_ViewModel)
 
 

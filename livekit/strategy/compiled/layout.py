@@ -13,8 +13,8 @@ import numpy as np
 from numba import types
 
 from livekit.strategy.compiled.views import VIEWS, View
-from livekit.strategy.layout import params_offset, state_offset
 from livekit.strategy.declaration import Declaration
+from livekit.strategy.layout import params_offset, state_offset
 
 __all__ = ["Field", "Layout"]
 

@@ -29,8 +29,8 @@ from livekit.strategy.compiled.kinds import (
 )
 from livekit.strategy.compiled.refusal import Refusal, noun
 from livekit.strategy.context import book_row, position
-from livekit.strategy.layout import CONTEXT, STEPS, i64
 from livekit.strategy.context import log as write_log
+from livekit.strategy.layout import CONTEXT, STEPS, i64
 from livekit.strategy.requests import (
     GIVEN_PRICE,
     GIVEN_QUANTITY,
@@ -99,6 +99,16 @@ def _is_given(_value):
     return lambda _value: True
 
 
+@intrinsic
+def _present(_typing, value):
+    """Return the value of one that may be None, and is not."""
+
+    def codegen(context, builder, signature, args):
+        return context.cast(builder, args[0], signature.args[0], signature.return_type)
+
+    return value.type(value), codegen
+
+
 def _float_or_nan(_value: Any) -> Any:
     """Stand for a float, NaN where there is no value."""
 
@@ -109,7 +119,7 @@ def _as_float(_value):
         return lambda _value: np.nan
     if isinstance(_value, types.Optional):
         _check_number(_value.type, "price or quantity")
-        return lambda _value: np.nan if _value is None else float(_value)
+        return lambda _value: np.nan if _value is None else float(_present(_value))
     _check_number(_value, "price or quantity")
     return lambda _value: float(_value)
 
@@ -121,9 +131,7 @@ def _order_method(side: int) -> Any:
         _check_number(quantity, "quantity")
         _check_whole(tif, "tif")
 
-        def send(
-            self, symbol, quantity, price=None, tif=_GTC, post_only=False, reduce_only=False
-        ):
+        def send(self, symbol, quantity, price=None, tif=_GTC, post_only=False, reduce_only=False):
             return send_new(
                 context_of(self),
                 _number(self, symbol),

@@ -6,10 +6,10 @@ Layer 2.
 import ast
 import inspect
 import linecache
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from types import FunctionType
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from livekit.strategy.api import Strategy
 from livekit.strategy.compiled.refusal import Refusal
 from livekit.strategy.declaration import CALLBACKS, Declaration
 
-__all__ = ["ENTRIES", "READABLE", "Method", "Outline", "definition", "method_signature"]
+__all__ = ["API", "ENTRIES", "READABLE", "Method", "Outline", "definition", "method_signature"]
 
 ENTRIES: Final = ("on_start", "on_stop", *CALLBACKS)
 """Callbacks in the order of their numbers."""
@@ -86,12 +86,10 @@ class Outline:
 
     def constant(self, name: str) -> Any:
         """Return a class attribute that is no method; `Outline.NOTHING` when there is none."""
-        return inspect.getattr_static(self.cls, name, _NOTHING) if self._has(name) else _NOTHING
+        is_there = name == "timer" or any(name in vars(klass) for klass in self.own)
+        return inspect.getattr_static(self.cls, name, _NOTHING) if is_there else _NOTHING
 
     NOTHING: Final = _NOTHING
-
-    def _has(self, name: str) -> bool:
-        return any(name in vars(klass) for klass in self.own)
 
     def entries(self) -> list[str]:
         """Return the callbacks that the class defines."""
@@ -151,7 +149,7 @@ def definition(function: FunctionType) -> ast.FunctionDef:
     path = code.co_filename
     linecache.checkcache(path)
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
         stamp = (status.st_mtime_ns, status.st_size)
     except OSError:
         stamp = (0, 0)

@@ -10,6 +10,7 @@ Layer 2.
 """
 
 import difflib
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,7 +25,7 @@ from livekit.errors import StrategyError
 __all__ = ["Refusal", "did_you_mean", "display_path", "noun", "translate"]
 
 
-class Refusal(StrategyError):
+class Refusal(StrategyError):  # noqa: N818 - it is an answer, and a StrategyError to everybody else
     """A construct that cannot be compiled.
 
     Parameters
@@ -70,7 +71,9 @@ def noun(kind: Any) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?", or nothing when no name is near."""
-    close = difflib.get_close_matches(name, list(known), 1)
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, 1)
+    close += [other for other in names if other.startswith(f"{name}_")]
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -95,6 +98,7 @@ _RETURN: Final = re.compile(r"Can't unify return type from the following types: 
 _SIGNATURE: Final = re.compile(r"found for signature:\s*>>> (\w+)\((.*)\)")
 _ATTRIBUTE: Final = re.compile(r"Unknown attribute '(\w+)' of type ([^\n]+)")
 _PLACE: Final = re.compile(r'File "([^"]+)", line (\d+)')
+_DEFINED: Final = re.compile(r"defined at ([^\n]+?) \((\d+)\)")
 _WORDS: Final = {
     "add": "+",
     "iadd": "+=",
@@ -162,28 +166,28 @@ def _split(arguments: str) -> list[str]:
     return [part for part in parts if part.strip()]
 
 
-def _sentence(text: str) -> str:
+def _sentence(text: str) -> str:  # noqa: PLR0911 - one return per pattern
     """Say in one sentence what Numba's text means."""
     for pattern, sentence in _PATTERNS:
         if found := pattern.search(text):
             return sentence.format(*found.groups())
     if found := _UNIFY.search(text):
         one, other, name = found.groups()
+        words = sorted((_word(one), _word(other)))
         return (
-            f"variable {name!r} is {_word(one)} in one place and {_word(other)} in another; "
-            "use two names"
+            f"variable {name!r} is {words[0]} in one place and {words[1]} in another; use two names"
         )
     if found := _RETURN.search(text):
-        kinds = " and ".join(dict.fromkeys(_word(kind) for kind in _split(found.group(1))))
+        kinds = " and ".join(sorted({_word(kind) for kind in _split(found.group(1))}))
         return f"a method returns {kinds}; return one kind of value on every path"
     if found := _ATTRIBUTE.search(text):
         return f"{_word(found.group(2))} has no attribute {found.group(1)!r} in compiled code"
     if found := _SIGNATURE.search(text):
         name, arguments = found.groups()
-        kinds = [_word(kind) for kind in _split(arguments)]
-        if name == "getitem" and len(kinds) == 2:
-            return f"{kinds[0]} cannot be indexed with {kinds[1]} in compiled code"
-        return f"{_WORDS.get(name, name)!r} of {' and '.join(kinds)} cannot be compiled"
+        words = [_word(kind) for kind in _split(arguments)]
+        if name == "getitem" and len(words) == 2:
+            return f"{words[0]} cannot be indexed with {words[1]} in compiled code"
+        return f"{_WORDS.get(name, name)!r} of {' and '.join(words)} cannot be compiled"
     return f"this cannot be compiled: {_first_line(text)}"
 
 
@@ -213,11 +217,12 @@ def _place(error: BaseException, files: set[str]) -> tuple[str, int]:
         found = _frame_place(trace.tb_frame, files) or found
         trace = trace.tb_next
     if isinstance(error, errors.NumbaError):
-        shown = {display_path(name): name for name in files} | {name: name for name in files}
-        for name, line in _PLACE.findall(str(error)):
-            known = shown.get(name) or shown.get(display_path(name))
-            if known:
-                return known, int(line)
+        text = str(error)
+        # The innermost place stands first, but for the one a variable is "defined at".
+        for name, line in [*_DEFINED.findall(text), *_PLACE.findall(text)]:
+            path = os.path.abspath(name)  # noqa: PTH100 - Numba prints relative paths
+            if path in files:
+                return path, int(line)
     return found
 
 

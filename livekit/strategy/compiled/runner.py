@@ -12,19 +12,20 @@ import traceback
 from pathlib import Path
 from typing import Any, Final
 
+from numba import types
+
 from livekit.config import MAX_ERRORS_IN_A_ROW
 from livekit.errors import StrategyError
 from livekit.events import EVENT_BYTES, Kind
 from livekit.ring.layout import aligned_zeros
 from livekit.ring.wait import WAITS
 from livekit.strategy.api import Strategy
-from livekit.strategy.compiled.build import Program, build
 from livekit.strategy.compiled.driver import BATCH, DRIVER, abandon, call, turn
+from livekit.strategy.compiled.program import Program, build
 from livekit.strategy.context import Context
-from livekit.strategy.layout import LOG_ROWS
 from livekit.strategy.declaration import CALLBACKS, Declaration
 from livekit.strategy.flyweight import EVENT_CLASSES, Event, bind
-from livekit.strategy.lines import format_line
+from livekit.strategy.layout import LOG_ROWS
 from livekit.strategy.lines import describe_error, format_line, log_failure
 from livekit.strategy.table import InstrumentTable
 
@@ -87,6 +88,10 @@ class Compiled:
         self._address = int(self._memory.ctypes.data)
         self._fill_driver(wait_name)
         self._streak, self._last_error, self._lost = 0, -2, 0
+        # Before the first event: compiling, or loading what is compiled, takes time.
+        functions: tuple[tuple[Any, int], ...] = ((turn, 1), (abandon, 1), (call, 2))
+        for function, arguments in functions:
+            function.compile((types.int64,) * arguments)
 
     def _fill_driver(self, wait_name: str) -> None:
         view, declaration = self._view, self._declaration

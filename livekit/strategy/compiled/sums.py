@@ -1,4 +1,4 @@
-"""Sums of arrays, added in the order in which NumPy adds them.
+"""Sums, added in the order in which Python and NumPy add them.
 
 NumPy adds in pairs of blocks, eight running sums to a block; a plain loop, which is
 what Numba compiles `array.sum()` to, differs in the last bits.
@@ -10,7 +10,7 @@ Layer 2.
 # Numba calls the overloads below with its own, untyped objects.
 
 import math
-from collections.abc import Callable
+import sys
 from typing import Any, Final
 
 import numba
@@ -18,14 +18,12 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from livekit.strategy.compiled.library import register
 from livekit.strategy.compiled.refusal import Refusal, noun
 
-__all__ = ["SUMS"]
+__all__: list[str] = []
 
 _BLOCK: Final = 128
-
-SUMS: Final[dict[str, Callable[..., Any]]] = {}
-"""By name, what the rewritten text calls."""
 
 
 @numba.njit(nogil=True)
@@ -66,9 +64,7 @@ def _add(items: Any, start: int, n: int, mean: float, power: int) -> float:
         return result
     half = n // 2
     half -= half % 8
-    return _add(items, start, half, mean, power) + _add(
-        items, start + half, n - half, mean, power
-    )
+    return _add(items, start, half, mean, power) + _add(items, start + half, n - half, mean, power)
 
 
 @numba.njit(nogil=True)
@@ -136,4 +132,43 @@ def _typed_std(items, ddof=0):
     return deviation
 
 
-SUMS.update(array_sum=_sum, array_mean=_mean, array_var=_var, array_std=_std)
+for _name, _meaning in (("sum", _sum), ("mean", _mean), ("var", _var), ("std", _std)):
+    register(f"array_{_name}", _meaning)
+
+
+def _total(items: Any) -> Any:
+    return sum(items)
+
+
+_COMPENSATES: Final = sys.version_info >= (3, 12)
+
+
+@overload(register("total", _total))
+def _add_up(items):
+    is_float = isinstance(getattr(items, "dtype", None), types.Float)
+    if is_float and _COMPENSATES:
+        return _compensated
+    zero = 0.0 if is_float else 0
+
+    def add(items):
+        result = zero
+        for item in items:
+            result += item
+        return result
+
+    return add
+
+
+def _compensated(items: Any) -> float:
+    """Add as CPython does since 3.12."""
+    result, correction = 0.0, 0.0
+    for item in items:
+        total = result + item
+        if abs(result) >= abs(item):
+            correction += (result - total) + item
+        else:
+            correction += (item - total) + result
+        result = total
+    if correction != 0.0 and math.isfinite(correction):
+        return result + correction
+    return result

@@ -10,6 +10,7 @@ import enum
 import hashlib
 import math
 from dataclasses import dataclass
+from sysconfig import get_path
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 
@@ -19,11 +20,26 @@ from numba.core.dispatcher import Dispatcher
 from livekit.strategy.compiled import exact as exactly
 from livekit.strategy.compiled.refusal import Refusal
 
-__all__ = ["MISSING", "NUMBERS", "Bound", "Constant", "bind", "exact", "is_exact", "lookup"]
+__all__ = [
+    "MISSING",
+    "NUMBERS",
+    "Bound",
+    "Constant",
+    "bind",
+    "exact",
+    "is_exact",
+    "is_users",
+    "lookup",
+]
 
 MISSING: Final = object()
 NUMBERS: Final = (bool, int, float, np.bool_, np.integer, np.floating)
 _MAX_ARRAY_BYTES: Final = 64 * 1024
+
+_LIBRARIES: Final = tuple(
+    path for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := get_path(name))
+)
+"""Where functions lie that are nobody's own to be compiled."""
 
 _AS_THEY_ARE: Final = (
     *(abs, min, max, len, range, enumerate, zip, bool, float, divmod, reversed),
@@ -110,6 +126,13 @@ def is_exact(value: Any) -> bool:
     return value in exactly.FUNCTIONS.values()
 
 
+def is_users(value: Any) -> bool:
+    """Tell whether a value is a function of the user's, to be compiled with the strategy."""
+    if not isinstance(value, FunctionType) or is_exact(value):
+        return False
+    return not value.__code__.co_filename.startswith(_LIBRARIES)
+
+
 def bind(value: Any, shown: str) -> Constant | Bound:
     """Return how the text may name a value.
 
@@ -122,14 +145,14 @@ def bind(value: Any, shown: str) -> Constant | Bound:
         return Constant(_number(value))
     if isinstance(value, Dispatcher):
         value = value.py_func
-    if isinstance(value, FunctionType):
+    if is_users(value):
         line = value.__code__.co_firstlineno
         return Bound(_plain(f"f_{value.__module__}_{value.__qualname__}_{line}"), value)
     if _is_in(value, _REPLACED):
         return exact(_REPLACED[value])
     if any(value is item for item in _AS_THEY_ARE):
         return Bound(_plain(f"b_{value.__module__}_{value.__name__}"), value)
-    if isinstance(value, type) and issubclass(value, BaseException):
+    if isinstance(value, type) and issubclass(value, Exception):
         return Bound(_plain(f"e_{value.__module__}_{value.__qualname__}"), value)
     if isinstance(value, np.ndarray) and value.dtype.kind in "fib":
         return _array(value, shown)
@@ -137,7 +160,7 @@ def bind(value: Any, shown: str) -> Constant | Bound:
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, enum.Enum):
+    if isinstance(value, enum.IntEnum):
         return int(value)
     return value.item() if isinstance(value, np.generic) else value
 
@@ -170,7 +193,8 @@ def _sentence(value: Any, shown: str) -> str:
         return f"the module {shown} cannot be used as a value in compiled code"
     module = getattr(value, "__module__", "") or ""
     if isinstance(value, type | BuiltinFunctionType | np.ufunc) or callable(value):
-        where = f" of {module.split('.')[0]}" if module and module != "builtins" else ""
+        is_builtin = getattr(builtins, shown, None) is value
+        where = "" if is_builtin or not module else f" of {module.split('.')[0]}"
         end = hint or "compute it in Python, or run the strategy interpreted"
         return f"{shown}{where} cannot be used in compiled code; {end}"
     return (

@@ -145,7 +145,11 @@ class _Linker:
 def _entry(name: str, layout: Layout) -> Any:
     """Return the jitted function of one callback, not yet compiled."""
     # Code from the cache looks for the module its globals name.
-    scope: dict[str, Any] = {"__name__": __name__, "method": layout.methods[name], "self_of": as_self(layout)}
+    scope: dict[str, Any] = {
+        "__name__": __name__,
+        "method": layout.methods[name],
+        "self_of": as_self(layout),
+    }
     template: Callable[[int, int], int] = _without_event
     if name in CALLBACKS:
         view = layout.views["order" if name == "on_fill" else CALLBACKS[name].name.lower()]
