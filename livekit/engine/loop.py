@@ -22,8 +22,8 @@ from livekit.config import MAX_INSTRUMENTS, MAX_STRATEGIES
 from livekit.engine import verbs
 from livekit.engine.control import ControlServer
 from livekit.engine.folder import CONTROL, DOORBELL, EngineLock
+from livekit.engine.layout import PUMP
 from livekit.engine.pump import (
-    PUMP,
     await_orders,
     connect_core,
     drain_outbox,
@@ -223,8 +223,7 @@ class EventEngine:
         """Do everything that is not the inner loop."""
         self._looked_ns = now_ns
         self._dispatch(0)
-        if self.manager.keep_undelivered(self.core.outbox):
-            self.core.drain()
+        self._make_room()
         self.manager.poll(now_ns)
         self.supervisor.poll(now_ns)
         self._show(now_ns)
@@ -271,7 +270,7 @@ class EventEngine:
 
     def _cancel(self, ring: int) -> int:
         """Cancel what a strategy has open and report it; return how many."""
-        # The outbox is drained after every call, so there is always room.
+        self._make_room()
         canceled = cancel_strategy(self.core.address, ring, int(self.pump[0]["now"]))
         assert canceled >= 0
         self._drain()
@@ -292,11 +291,20 @@ class EventEngine:
     def halt(self) -> int:
         """Refuse everything but cancels from now on, and cancel every order; return how many."""
         self.core.router.halt()
+        self._make_room()
         canceled = cancel_all(self.core.address, int(self.pump[0]["now"]))
         assert canceled >= 0
         self._drain()
         _log.warning("trading halted orders_canceled=%d", canceled)
         return canceled
+
+    def _make_room(self) -> None:
+        """Empty the outbox: what found no room in a ring goes to its strategy's backlog.
+
+        An empty outbox holds whatever one call can cause, so the next call cannot fail.
+        """
+        if self.manager.keep_undelivered(self.core.outbox):
+            self.core.drain()
 
     def _drain(self) -> None:
         """Send the reports that a call from Python left in the outbox."""

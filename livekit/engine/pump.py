@@ -18,7 +18,9 @@ from typing import Final
 
 import numpy as np
 
-from livekit.events import ANY_INSTRUMENT, HEAD, ORDER, TIMER, Kind, OrderStatus, Reject
+from livekit.engine.layout import PUMP
+from livekit.engine.timers import fire_timers
+from livekit.events import HEAD, ORDER, OrderStatus, Reject
 from livekit.ring.broadcast import HUB, broadcast, deliver, lacks_room, ring_bells
 from livekit.ring.call import address_of, call3, call4
 from livekit.ring.counters import ENGINE_COUNTERS, observe
@@ -45,7 +47,6 @@ from livekit.trading.outbox import OUTBOX_FULL, outbox_at, outbox_count
 from livekit.trading.router import on_market, on_request
 
 __all__ = [
-    "PUMP",
     "await_orders",
     "connect_core",
     "count_due",
@@ -57,43 +58,11 @@ __all__ = [
     "wake_up",
 ]
 
-PUMP: Final = np.dtype(
-    {
-        "names": [
-            "hub",  # address of a HUB
-            "core",  # address of the trading core
-            "board",  # address of the market board
-            "orders",  # address of SIDE[MAX_STRATEGIES], consumer sides
-            "open",  # bit k: orders of ring k are taken
-            "backlogged",  # bit k: reports of ring k wait in the outbox or in Python
-            "broken",  # bit k: ring k's strategy wrote an impossible cursor
-            "n_kept",  # reports at the front of the outbox that found no room
-            "now",  # event time, ns since the epoch
-            "events_in",
-            "orders_in",
-            "reports_out",
-            "sleep",  # number of the engine's last sleep
-            "timers",  # address of int64[MAX_STRATEGIES, 2]: period and next time, ns
-            "timed",  # bit k: strategy k has a timer
-            "on_market",  # addresses of the trading core's two entries
-            "on_request",
-            "request",  # the request being handled, copied out of shared memory
-            "timer",  # the timer event being delivered
-        ],
-        "formats": ["<i8"] * 17 + [ORDER, TIMER],
-        "offsets": [*range(0, 136, 8), 192, 320],
-        "itemsize": 384,
-    }
-)
-"""Private to the engine; all words int64."""
-
 _REQUEST: Final = int(PUMP.fields["request"][1])  # type: ignore[index]
-_TIMER: Final = int(PUMP.fields["timer"][1])  # type: ignore[index]
 _ROW_BYTES: Final = OUTBOX.itemsize
 _REPORT: Final = int(OUTBOX.fields["report"][1])  # type: ignore[index]
 _TICK_TO_ORDER: Final = ENGINE_COUNTERS.fields["tick_to_order"][1]  # type: ignore[index]
 _CANCELED: Final = int(OrderStatus.CANCELED)
-_KIND_TIMER: Final = int(Kind.TIMER)
 _MALFORMED: Final = int(Reject.MALFORMED)
 _SPINS: Final = 64
 _WORD: Final = 0xFFFFFFFF
@@ -215,45 +184,6 @@ def take_orders(pump: int) -> int:
 
 
 @hot
-def _fire_timers(pump: int, now: int) -> int:
-    """Deliver the timers that are due at event time `now`; return how many.
-
-    A timer's times are the multiples of its period; where the recording jumps over
-    several, the last of them is delivered once. One that finds a full ring stays due.
-    """
-    view = record(PUMP, pump)
-    rings = view.timed & record(HUB, view.hub).active
-    fired = 0
-    while rings:
-        ring = count_trailing_zeros(rings)
-        rings &= rings - 1
-        word = view.timers + ring * 16
-        period, due = load_i64(word), load_i64(word + 8)
-        last = now // period * period
-        if due == 0:
-            store_i64(word + 8, last + period)
-        elif now >= due:
-            _fill_timer(pump, last, period)
-            if deliver(view.hub, ring, pump + _TIMER) != 1:
-                continue
-            store_i64(word + 8, last + period)
-            fired += 1
-    if fired:
-        ring_bells(view.hub)
-    return fired
-
-
-@hot
-def _fill_timer(pump: int, ts: int, period: int) -> None:
-    event = record(TIMER, pump + _TIMER)
-    event.kind = _KIND_TIMER
-    event.instrument = ANY_INSTRUMENT
-    event.ts_event = ts
-    event.ts_recv = ts
-    event.period = period
-
-
-@hot
 def _one_event(pump: int, event: int) -> int:
     """Put one market event through; 0 when a blocking ring or the outbox has no room."""
     view = record(PUMP, pump)
@@ -263,7 +193,7 @@ def _one_event(pump: int, event: int) -> int:
     if call3(view.on_market, view.core, event, now) == OUTBOX_FULL:
         return 0
     if view.timed:
-        _fire_timers(pump, now)
+        fire_timers(pump, now)
     view.now = now
     view.events_in += 1
     post(view.board, event)
@@ -339,7 +269,7 @@ def pump_lockstep(pump: int, events: int, stride: int, n: int, until: int) -> in
         if done == n or clock_ns() >= until:
             break
         event = events + done * stride
-        if record(PUMP, pump).timed and _fire_timers(pump, record(HEAD, event).ts_recv):
+        if record(PUMP, pump).timed and fire_timers(pump, record(HEAD, event).ts_recv):
             continue  # what they make a strategy do comes before the event
         if _one_event(pump, event) == 0:
             break

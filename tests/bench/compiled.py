@@ -24,7 +24,6 @@ from compiled_rig import Rig, slots, write_class  # noqa: E402
 from compiled_rig import quote as make_quote  # noqa: E402
 
 from livekit.bench.report import make_row, print_rows, to_json  # noqa: E402
-from livekit.events import QUOTE  # noqa: E402
 from livekit.ring import spsc  # noqa: E402
 from livekit.ring.jit import hot  # noqa: E402
 from livekit.strategy.compiled import Compiled, build  # noqa: E402
@@ -60,7 +59,7 @@ N = 4096
 
 @numba.njit(nogil=True, error_model="numpy")
 def plain(quotes, start, stop, state):
-    """The same lines over an array of records, without strategy, context or order."""
+    """Run the same lines over an array of records, without strategy, context or order."""
     fast, slow, side = state[0], state[1], state[2]
     crossings = 0
     for i in range(start, stop):
@@ -143,7 +142,10 @@ def main():
         rows = measure(cls, program, given.runs)
     rows.append(make_row("compile the class, cold", [cold], "s"))
     rows.append(make_row("load the class, warm", [warm], "s"))
-    print(json.dumps(to_json(rows))) if given.json else print_rows("compiled strategies", rows)
+    if given.json:
+        sys.stdout.write(json.dumps(to_json(rows)) + "\n")
+    else:
+        print_rows("compiled strategies", rows)
     return 0 if all(row.ok is not False for row in rows) else 1
 
 

@@ -4,11 +4,22 @@ import math
 
 import numpy as np
 import pytest
-from compiled_rig import START_NS, Rig, assert_same, event, market, quote, run, slots, write_class
+from compiled_rig import (
+    INSTRUMENTS,
+    START_NS,
+    Rig,
+    assert_same,
+    event,
+    market,
+    quote,
+    run,
+    slots,
+    write_class,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from livekit.events import BAR, DTYPES, ORDER, STOP, Kind
+from livekit.events import ANY_INSTRUMENT, BAR, DTYPES, ORDER, STOP, Kind
 from livekit.strategy.compiled import Compiled
 from livekit.strategy.compiled.views import NOT_COMPILED, VIEWS
 from livekit.strategy.flyweight import EVENT_CLASSES
@@ -168,7 +179,7 @@ def every_feature(tmp_path_factory):
     return write_class(tmp_path_factory.mktemp("every"), EVERY_FEATURE, header=HEADER)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 2**32),
     weight=st.floats(0.001, 0.9),
@@ -336,7 +347,7 @@ def test_exception_carries_the_users_file_and_line(tmp_path, caplog):
 
 def test_ten_exceptions_in_a_row_end_the_strategy_both_ways(tmp_path):
     cls = mine(tmp_path, "def on_quote(self, q):\n    self.n += 1\n    1 / (self.n - self.n)")
-    rig, lines = assert_same(cls, slots(*[quote()] * 40))
+    rig, _ = assert_same(cls, slots(*[quote()] * 40))
     assert int(rig.state["n"]) == 10
     assert "10 exceptions in a row" in rig.body.failure
 
@@ -425,7 +436,7 @@ def test_unknown_instrument_raises_both_ways(tmp_path):
         'class Mine(lk.Strategy):\n    symbols = ("NEW-USDT",)\n    x: float = 1.0\n'
         + "\n".join("    " + line for line in body.splitlines()),
     )
-    rig, lines = assert_same(cls, slots(quote()))
+    _, lines = assert_same(cls, slots(quote()))
     assert lines[0].startswith("failed NotFoundError")
 
 
@@ -460,3 +471,16 @@ def test_every_attribute_of_every_event_is_the_same(tmp_path, kind):
     state, failed = both(tmp_path, "\n".join(lines), events)
     assert not failed
     assert math.isnan(float(state["x"])) or float(state["x"]) != 0.0
+
+
+def test_instrument_that_appears_later_is_found(tmp_path, monkeypatch):
+    known = INSTRUMENTS[:1]
+    cls = mine(tmp_path, "def on_quote(self, q):\n    self.n = self.buy('BTC-USDT', 1)")
+    monkeypatch.setattr("compiled_rig.INSTRUMENTS", known)
+    rig = Rig(cls, Compiled)
+    rig.feed(slots(quote(symbol="ETH-USDT")))
+    known.append(INSTRUMENTS[1])
+    rig.body._look_again = 0
+    rig.feed(slots(quote(symbol="ETH-USDT")))
+    orders = np.frombuffer(b"".join(rig.orders), ORDER)
+    assert orders["instrument"].tolist() == [ANY_INSTRUMENT, 1]

@@ -19,15 +19,15 @@ OPTIONS = {"error_model": "python"}
 def jitted(name, arity=1):
     function = FUNCTIONS[name]
     if arity == 1:
-        return numba.njit(**OPTIONS)(lambda x: function(x))
-    return numba.njit(**OPTIONS)(lambda x, y: function(x, y))
+        return numba.njit(**OPTIONS)(lambda x: function(x))  # noqa: PLW0108 - to be compiled
+    return numba.njit(**OPTIONS)(lambda x, y: function(x, y))  # noqa: PLW0108
 
 
 def outcome(function, *arguments):
     """Return the bits of a result, or the class of what was raised."""
     try:
         result = function(*arguments)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - which one is the result
         return type(error).__name__
     if isinstance(result, float):
         return "nan" if math.isnan(result) else result.hex()

@@ -167,7 +167,7 @@ def test_callback_counts_no_references_and_allocates_nothing(tmp_path):
 
 
 def test_callback_that_only_computes_calls_nothing(tmp_path):
-    body = EMA.split("        if self.ema_fast > self.ema_slow")[0]
+    body = EMA.partition("        if self.ema_fast > self.ema_slow")[0]
     program = program_of(write_class(tmp_path, body))
     functions = functions_in(intermediate(program, "on_quote"))
     assert set().union(*map(called_by, functions.values())) == set()

@@ -29,7 +29,7 @@ from livekit.strategy.context import begin_event, fetch, finish_batch, remember_
 from livekit.strategy.layout import CONTEXT, LOG_ROWS
 from livekit.strategy.reports import apply_report
 
-__all__ = ["BATCH", "DRIVER", "abandon", "call", "invoke", "turn"]
+__all__ = ["BATCH", "DRIVER", "abandon", "call", "conclude", "invoke", "turn"]
 
 BATCH: Final = 256
 """Events released at once, at most."""
@@ -131,20 +131,17 @@ def _take_special(driver: int, slot: int, kind: int) -> None:
 
 
 @hot
-def _resume(driver: int, first: int) -> None:
-    """Go on behind the callback that raised: a fill is still owed its `on_fill`."""
+def conclude(driver: int) -> None:
+    """Finish the event whose callback raised: a fill is still owed its `on_fill`."""
     view = record(DRIVER, driver)
     view.is_resumed = 0
     view.is_fill = 0
     if view.stage == _ON_ORDER:
         view.stage = _PLAIN
         if view.on_fill:
-            side = record(SIDE, record(CONTEXT, view.ctx).events)
-            slot = side.slots + (((first + view.index) & side.mask) << side.shift)
             view.is_fill = 1
-            invoke(view.on_fill, view.ctx, slot)
+            invoke(view.on_fill, view.ctx, record(CONTEXT, view.ctx).event)
             view.is_fill = 0
-    view.index += 1
 
 
 @hot
@@ -156,7 +153,8 @@ def _handle(driver: int) -> None:
     side = record(SIDE, context.events)
     slots, mask, shift, first = side.slots, side.mask, side.shift, side.cursor
     if view.is_resumed:
-        _resume(driver, first)
+        conclude(driver)
+        view.index += 1
     listed, handled = view.listed, view.handled
     index, n = view.index, view.n
     while index < n:

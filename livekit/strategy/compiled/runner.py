@@ -8,6 +8,7 @@ Layer 4. One thread.
 
 import ctypes
 import logging
+import time
 import traceback
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ from livekit.events import EVENT_BYTES, Kind
 from livekit.ring.layout import aligned_zeros
 from livekit.ring.wait import WAITS
 from livekit.strategy.api import Strategy
-from livekit.strategy.compiled.driver import BATCH, DRIVER, abandon, call, turn
+from livekit.strategy.compiled.driver import BATCH, DRIVER, abandon, call, conclude, turn
 from livekit.strategy.compiled.program import Program, build
 from livekit.strategy.context import Context
 from livekit.strategy.declaration import CALLBACKS, Declaration
@@ -35,6 +36,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 _PACKAGE: Final = str(Path(__file__).resolve().parents[2])
 _TURN_NS: Final = 1_000_000
+_LOOK_NS: Final = 100_000_000
 _LOG_TAIL: Final = Context.WORD["log_tail"]
 _LOG_HEAD: Final = Context.WORD["log_head"]
 _EVENT: Final = Context.WORD["event"]
@@ -88,8 +90,10 @@ class Compiled:
         self._address = int(self._memory.ctypes.data)
         self._fill_driver(wait_name)
         self._streak, self._last_error, self._lost = 0, -2, 0
+        self._unknown = [i for i, number in enumerate(context.symbols) if number < 0]
+        self._look_again = 0
         # Before the first event: compiling, or loading what is compiled, takes time.
-        functions: tuple[tuple[Any, int], ...] = ((turn, 1), (abandon, 1), (call, 2))
+        functions: tuple[tuple[Any, int], ...] = ((turn, 1), (conclude, 1), (abandon, 1), (call, 2))
         for function, arguments in functions:
             function.compile((types.int64,) * arguments)
 
@@ -120,12 +124,14 @@ class Compiled:
 
     def turn(self) -> int:
         """Wait for events and handle batches; return how many events, 0 for none, or BROKEN."""
+        if self._unknown and time.monotonic_ns() >= self._look_again:
+            self._find_symbols()
         while True:
             try:
                 taken = turn(self._address)
             except Exception as error:  # noqa: BLE001 - any of them is the strategy's
                 if self._is_over(error):
-                    return int(abandon(self._address))
+                    return self._give_up()
                 self._view["is_resumed"] = 1
                 continue
             if self._words[_LOG_TAIL] != self._words[_LOG_HEAD]:
@@ -161,6 +167,13 @@ class Compiled:
             _LOG.warning("event=log_lost lines=%d", lost - self._lost)
             self._lost = lost
 
+    def _find_symbols(self) -> None:
+        """Look again for instruments that the engine did not have at the start."""
+        for i in self._unknown:
+            self._context.symbols[i] = self._table.number(self._declaration.symbols[i])
+        self._unknown = [i for i in self._unknown if self._context.symbols[i] < 0]
+        self._look_again = time.monotonic_ns() + _LOOK_NS
+
     # What goes wrong.
 
     def _is_over(self, error: Exception) -> bool:
@@ -184,6 +197,14 @@ class Compiled:
                 "see its log"
             )
         return bool(self.failure)
+
+    def _give_up(self) -> int:
+        """Finish the event in hand and release its batch; return the events of it."""
+        try:
+            conclude(self._address)
+        except Exception as error:  # noqa: BLE001 - any of them is the strategy's
+            self._is_over(error)
+        return int(abandon(self._address))
 
     def _event(self) -> Event | None:
         """Return a copy of the event being handled."""

@@ -1,0 +1,57 @@
+"""Timers in event time: due by the stamps of the market events, not by a clock.
+
+So a replay fires them at the same events at any pace, and twice alike.
+Layer 4.
+"""
+
+from typing import Final
+
+from livekit.engine.layout import PUMP
+from livekit.events import ANY_INSTRUMENT, TIMER, Kind
+from livekit.ring.broadcast import HUB, deliver, ring_bells
+from livekit.ring.jit import hot
+from livekit.ring.memory import count_trailing_zeros, load_i64, record, store_i64
+
+__all__ = ["fire_timers"]
+
+_KIND_TIMER: Final = int(Kind.TIMER)
+_TIMER: Final = int(PUMP.fields["timer"][1])  # type: ignore[index]
+
+
+@hot
+def fire_timers(pump: int, now: int) -> int:
+    """Deliver the timers that are due at event time `now`; return how many.
+
+    A timer's times are the multiples of its period; where the recording jumps over
+    several, the last of them is delivered once. One that finds a full ring stays due.
+    """
+    view = record(PUMP, pump)
+    rings = view.timed & record(HUB, view.hub).active
+    fired = 0
+    while rings:
+        ring = count_trailing_zeros(rings)
+        rings &= rings - 1
+        word = view.timers + ring * 16
+        period, due = load_i64(word), load_i64(word + 8)
+        last = now // period * period
+        if due == 0:
+            store_i64(word + 8, last + period)
+        elif now >= due:
+            _fill_timer(pump, last, period)
+            if deliver(view.hub, ring, pump + _TIMER) != 1:
+                continue
+            store_i64(word + 8, last + period)
+            fired += 1
+    if fired:
+        ring_bells(view.hub)
+    return fired
+
+
+@hot
+def _fill_timer(pump: int, ts: int, period: int) -> None:
+    event = record(TIMER, pump + _TIMER)
+    event.kind = _KIND_TIMER
+    event.instrument = ANY_INSTRUMENT
+    event.ts_event = ts
+    event.ts_recv = ts
+    event.period = period
