@@ -213,3 +213,14 @@ def test_exception_passes_through_a_jitted_loop(tmp_path):
     event = slots(quote())
     with pytest.raises(KeyError, match="gone"):
         once(address, rig.context.address, event.ctypes.data)
+
+
+def test_oldest_texts_leave_the_disk(tmp_path, monkeypatch):
+    from livekit.strategy.compiled import cache
+
+    monkeypatch.setattr(cache, "_KEEP", 3)
+    monkeypatch.setattr(cache, "cache_folder", lambda: tmp_path)
+    text = "class Mine(lk.Strategy):\n    n: int = 0\n\n    def on_quote(self, q):\n"
+    for step in range(6):
+        program_of(write_class(tmp_path, f"{text}        self.n += {step}\n"))
+    assert len(list((tmp_path / "strategies").iterdir())) == 3

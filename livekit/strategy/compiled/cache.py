@@ -11,6 +11,7 @@ Layer 2.
 # Numba's classes are untyped.
 
 import ast
+import contextlib
 import hashlib
 import sys
 from collections.abc import Mapping
@@ -103,8 +104,10 @@ def _forget_oldest(root: Path, current: Path) -> None:
     folders = [item for item in root.iterdir() if item != current and item.is_dir()]
     if len(folders) < _KEEP:
         return
-    folders.sort(key=lambda item: item.stat().st_mtime)
-    for folder in folders[: len(folders) - _KEEP + 1]:
-        for file in folder.iterdir():
-            file.unlink(missing_ok=True)
-        folder.rmdir()
+    # Another process may do the same, or be writing there: what fails now is done later.
+    with contextlib.suppress(OSError):
+        folders.sort(key=lambda item: item.stat().st_mtime)
+        for folder in folders[: len(folders) - _KEEP + 1]:
+            for file in folder.iterdir():
+                file.unlink(missing_ok=True)
+            folder.rmdir()
