@@ -46,7 +46,7 @@ MAX_SPEC_BYTES: Final = 16 * 1024  # a strategy's description, as JSON
 MAX_STATE_BYTES: Final = 256 * 1024  # a strategy's state record
 MAX_ERRORS_IN_A_ROW: Final = 10  # exceptions in callbacks before a strategy is stopped
 CONTROL_FRAME_BYTES: Final = 64 * 1024  # one request or reply of the control socket
-HANG_AFTER_NS: Final = 1_000_000_000  # a heartbeat older than this is a hang
+HANG_AFTER_NS: Final = 900_000_000  # a heartbeat older than this is a hang, seen within 1 s
 WAIT_BOUND_NS: Final = 2_000_000  # a jitted wait returns to Python at least this often
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,30}")

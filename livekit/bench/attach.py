@@ -6,6 +6,7 @@ Layer 5.
 """
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from livekit.bench.processes import Child, cores, fork
 from livekit.bench.report import Row, make_row
 from livekit.bench.ring import private_memory
 from livekit.engine.attach import AttachRequest, attach, detach
+from livekit.engine.client import call
 from livekit.engine.folder import DOORBELL
 from livekit.engine.launch import start_engine, stop_engine
 from livekit.engine.settings import EngineSettings
@@ -43,7 +45,6 @@ from livekit.strategy.spec import describe
 __all__ = ["attach_rows"]
 
 _SYMBOL: Final = "BTC-USDT"
-_ENGINE: Final = "bench"
 _EVENTS: Final = 2048
 _READING: Final = """
 import livekit as lk
@@ -83,7 +84,7 @@ class _Desk:
             folder / name,
             SegmentPlan(
                 name,
-                _ENGINE,
+                folder.name,
                 1,
                 0,
                 1,
@@ -254,9 +255,35 @@ def _attach_times(data: Path, runs: int) -> list[Row]:
                         target=("<=", 2.0),
                     )
                 )
+            rows += _detection(settings.name, file, runs)
         finally:
             stop_engine(settings.name, force=True)
     return rows
+
+
+def _detection(engine: str, file: Path, runs: int) -> list[Row]:
+    """Kill and stop strategies, and see how long the engine takes to notice."""
+    times: dict[int, list[float]] = {signal.SIGKILL: [], signal.SIGSTOP: []}
+    for number, seen in times.items():
+        for _ in range(runs):
+            facts = attach(engine, AttachRequest(file), until=Phase.RUNNING)
+            start = time.perf_counter()
+            os.kill(facts["pid"], number)
+            while any(row["state"] == "running" for row in call(engine, "ps")["strategies"]):
+                pass
+            seen.append(time.perf_counter() - start)
+            if number == signal.SIGSTOP:
+                os.kill(facts["pid"], signal.SIGKILL)
+            while call(engine, "ps")["strategies"]:
+                time.sleep(0.002)
+    return [
+        make_row(
+            "strategy killed, seen by the engine", times[signal.SIGKILL], "s", target=("<=", 0.05)
+        ),
+        make_row(
+            "strategy stopped, seen by the engine", times[signal.SIGSTOP], "s", target=("<=", 1.0)
+        ),
+    ]
 
 
 def attach_rows(data: Path, *, quick: bool = False) -> list[Row]:
@@ -265,10 +292,11 @@ def attach_rows(data: Path, *, quick: bool = False) -> list[Row]:
     with private_memory() as folder:
         os.mkfifo(folder / DOORBELL, 0o600)
         doorbell = os.open(folder / DOORBELL, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        engine = EngineSegment.create(folder, generation=1, engine=_ENGINE)
+        engine = EngineSegment.create(folder, generation=1, engine=folder.name)
         engine.append(Instrument(_SYMBOL, 0.1, 1e-5, 1e-5))
         rows = [_interpreted(folder, runs), *_tick_to_order(folder, min(runs, 7), n)]
-        size = Segment.create(folder / "size", SegmentPlan("size", _ENGINE, 1, 2, 1, {})).n_bytes
+        plan = SegmentPlan("size", folder.name, 1, 2, 1, {})
+        size = Segment.create(folder / "size", plan).n_bytes
         os.close(doorbell)
     rows.append(make_row("memory per strategy", [size / 2**20], "MiB", target=("<=", 2.0)))
-    return rows + _starts(min(runs, 11)) + _attach_times(data, min(runs, 3))
+    return rows + _starts(min(runs, 11)) + _attach_times(data, min(runs, 5))

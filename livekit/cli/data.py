@@ -63,7 +63,9 @@ def _add_import(parsers: _Parsers) -> None:
     what = "turn a recording of another tool into recorded data"
     parser = parsers.add_parser("import", help=what, description=what)
     parser.add_argument("file", help="the recording, gzip or plain")
-    parser.add_argument("--format", required=True, choices=_FORMATS)
+    parser.add_argument(
+        "--format", required=True, choices=_FORMATS, help="how the recording was written"
+    )
     parser.add_argument("--out", default=_DEFAULT_IMPORT, help="folder (default: %(default)s)")
     parser.add_argument("--instruments", help="file of public/instruments replies: exact steps")
     parser.add_argument("--replace", action="store_true", help="overwrite other events")

@@ -46,6 +46,7 @@ CONTROL: Final = "_control"
 DOORBELL: Final = "_doorbell"
 
 _ORPHAN_GRACE_S: Final = 2.0
+_LOCK_PATIENCE_S: Final = 0.1
 
 
 def engine_folder(engine: str) -> Path:
@@ -81,7 +82,12 @@ class EngineLock:
         path = private_folder(self.folder) / LOCK
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._file = os.open(path, flags, 0o600)
-        if not _try_lock(self._file):
+        # Who only looks whether an engine runs holds the lock for microseconds.
+        deadline = time.monotonic() + _LOCK_PATIENCE_S
+        while not _try_lock(self._file):
+            if time.monotonic() < deadline:
+                time.sleep(0.001)
+                continue
             os.close(self._file)
             raise ConfigError(
                 f"engine {engine!r} is running already; stop it with 'livekit engine stop"
@@ -96,11 +102,12 @@ class EngineLock:
 
 
 def _try_lock(file: int) -> bool:
+    """Take the lock of an open file; False when somebody has it or has just removed it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    return True
+    return os.fstat(file).st_nlink > 0
 
 
 def is_running(engine: str) -> bool:
@@ -110,7 +117,7 @@ def is_running(engine: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return not _try_lock(file)
+        return not _try_lock(file) and os.fstat(file).st_nlink > 0
     finally:
         os.close(file)
 

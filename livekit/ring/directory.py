@@ -125,8 +125,10 @@ class EngineSegment:
 
     @classmethod
     def attach(cls, folder: Path, *, allow_dead: bool = False) -> "EngineSegment":
-        """Map the engine's segment after every check of `mapping.open_verified`."""
-        return cls(mapping.open_verified(folder / ENGINE_SEGMENT, allow_dead=allow_dead))
+        """Map the engine's segment after every check of `mapping`."""
+        file = mapping.open_verified(folder / ENGINE_SEGMENT, allow_dead=allow_dead)
+        mapping.require_place(file)
+        return cls(file)
 
     def append(self, instrument: Instrument) -> int:
         """Add an instrument and return its number.

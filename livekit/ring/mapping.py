@@ -22,7 +22,7 @@ from livekit import clock
 from livekit.errors import NotFoundError, SegmentError, SegmentMismatchError
 from livekit.events import ABI
 
-__all__ = ["MAGIC", "PREFIX", "Mapping", "create", "open_verified"]
+__all__ = ["MAGIC", "PREFIX", "Mapping", "create", "open_verified", "require_place"]
 
 MAGIC: Final = b"LIVEKIT1"
 
@@ -207,3 +207,20 @@ def open_verified(path: Path, *, allow_dead: bool = False) -> Mapping:
             "start the engine again"
         )
     return mapping
+
+
+def require_place(mapping: Mapping) -> None:
+    """Refuse an engine's or a strategy's file that does not lie where it was made.
+
+    Raises
+    ------
+    SegmentMismatchError
+        Its name or its folder is another's.
+    """
+    path, prefix = mapping.path, mapping.prefix
+    name, engine = prefix["name"].decode(), prefix["engine"].decode()
+    if (name, engine) != (path.name, path.parent.name):
+        raise SegmentMismatchError(
+            f"segment {str(path)!r} is {name!r} of engine {engine!r}, expected {path.name!r} of "
+            f"{path.parent.name!r}; it was moved or copied, remove it"
+        )

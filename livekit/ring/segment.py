@@ -191,8 +191,10 @@ class Segment:
 
     @classmethod
     def attach(cls, path: Path, *, allow_dead: bool = False) -> "Segment":
-        """Map an existing segment after every check of `mapping.open_verified`."""
-        return cls(mapping.open_verified(path, allow_dead=allow_dead))
+        """Map an existing segment after every check of `mapping`."""
+        file = mapping.open_verified(path, allow_dead=allow_dead)
+        mapping.require_place(file)
+        return cls(file)
 
     @property
     def name(self) -> str:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from livekit.ring.jit import hot, inner
 from livekit.ring.memory import record
 from livekit.trading.codes import BUY
-from livekit.trading.jit import hot, inner
 from livekit.trading.layout import (
     CORE,
     MARKET,

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from livekit.events import ORDER, REDUCE_ONLY
+from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import record
 from livekit.trading.codes import (
     CANCEL,
@@ -30,7 +31,6 @@ from livekit.trading.codes import (
     UNKNOWN_ORDER,
 )
 from livekit.trading.ids import write_client_order_id
-from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import (
     CORE,
     ORDER_ROW,

@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import store_i64
-from livekit.trading.jit import hot, i64, inner
 
 __all__ = [
     "MAX_EPOCH",

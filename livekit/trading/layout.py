@@ -22,8 +22,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from livekit.events import BOOK, ORDER
+from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import record
-from livekit.trading.jit import hot, i64, inner
 from livekit.trading.limits import LIMITS, padded
 
 __all__ = [

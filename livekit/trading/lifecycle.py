@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from livekit.events import OrderStatus
-from livekit.trading.jit import hot
+from livekit.ring.jit import hot
 
 __all__ = ["FORBIDDEN", "LIFE_CYCLE", "Transition", "next_status"]
 

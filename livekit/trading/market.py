@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 
 from livekit.events import BOOK, BOOK_LEVELS
+from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import copy_lines, record
 from livekit.trading.codes import BUY, FROM_QUOTE, FROM_TICKER
-from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import (
     CORE,
     FLOAT,

@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 
+from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import record
 from livekit.trading.codes import BUY, FILLED
-from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import (
     CORE,
     MARKET,

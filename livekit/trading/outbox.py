@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 
 from livekit.events import ANY_INSTRUMENT, ORDER
+from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import load_i64, record, store_i64
 from livekit.trading.codes import HALTED, KIND_ORDER, REJECTED
-from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import CORE, ORDER_ROW, OUTBOX, from_lots, order_at, outbox_at
 
 __all__ = [

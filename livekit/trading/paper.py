@@ -27,6 +27,7 @@ from typing import Final
 import numpy as np
 
 from livekit.events import REDUCE_ONLY
+from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import record
 from livekit.trading.codes import (
     BUY,
@@ -43,7 +44,6 @@ from livekit.trading.codes import (
     UNKNOWN_ORDER,
     WOULD_TAKE,
 )
-from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import (
     MARKET,
     ORDER_ROW,

@@ -9,6 +9,7 @@ Layer 2.
 import numpy as np
 
 from livekit.events import ORDER
+from livekit.ring.jit import i64, inner
 from livekit.ring.memory import record
 from livekit.trading.codes import (
     BELOW_MINIMUM,
@@ -28,7 +29,6 @@ from livekit.trading.codes import (
     TRADING_HALTED,
     UNKNOWN_INSTRUMENT,
 )
-from livekit.trading.jit import i64, inner
 from livekit.trading.layout import (
     CORE,
     MARKET,

@@ -18,6 +18,7 @@ Layer 2.
 
 import numpy as np
 
+from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import record
 from livekit.trading.account import equity
 from livekit.trading.codes import (
@@ -34,7 +35,6 @@ from livekit.trading.codes import (
     RATE_LIMIT,
     TOO_MANY_ORDERS,
 )
-from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import (
     CORE,
     MARKET,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from livekit.events import ANY_INSTRUMENT, HEAD, ORDER, QUOTE, TICKER, TRADE
+from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import record
 from livekit.trading import paper
 from livekit.trading.admission import admit, admit_cancel, admit_modify, deny
@@ -29,7 +30,6 @@ from livekit.trading.codes import (
     NEW,
     UNKNOWN_INSTRUMENT,
 )
-from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import (
     CORE,
     MARKET,

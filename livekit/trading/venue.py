@@ -13,6 +13,7 @@ Layer 2.
 
 import numpy as np
 
+from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import record
 from livekit.trading.account import book_fill
 from livekit.trading.codes import (
@@ -28,7 +29,6 @@ from livekit.trading.codes import (
     ON_MODIFY,
     ON_REJECT,
 )
-from livekit.trading.jit import hot, i64, inner
 from livekit.trading.layout import ORDER_ROW, POSITION, STRATEGY, order_at, position_at, strategy_at
 from livekit.trading.lifecycle import next_status
 from livekit.trading.orders import close_order, is_final

@@ -1,6 +1,5 @@
 """The engine's folder: one lock, names, and cleaning up after the dead."""
 
-import os
 import subprocess
 import sys
 
@@ -65,7 +64,7 @@ def test_missing_engine_is_named_together_with_those_that_run(runtime_dir):
 
 @pytest.mark.parametrize("name", ["", "_engine", "a/b", "..", "x" * 32, "é"])
 def test_name_that_could_leave_the_folder_is_refused(runtime_dir, name):
-    with pytest.raises(ConfigError, match="engine name .* is not usable"):
+    with pytest.raises(ConfigError, match=r"engine name .* is not usable"):
         engine_folder(name)
 
 
@@ -76,6 +75,6 @@ def test_folder_that_others_may_enter_is_refused(runtime_dir):
 
 
 def test_folder_that_is_a_link_is_refused(runtime_dir, tmp_path):
-    os.symlink(tmp_path, runtime_dir / "main")
+    (runtime_dir / "main").symlink_to(tmp_path)
     with pytest.raises(SegmentError, match="is not a folder but a link"):
         EngineLock("main")

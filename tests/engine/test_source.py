@@ -1,8 +1,8 @@
 """The replay source: paces, due events, wrong paces."""
 
 import pytest
-
 from engines import DAY, N_QUOTES, START_NS, SYMBOLS, n_events, write_recording
+
 from livekit.engine.source import Pace, PaceKind, ReplaySource, parse_pace
 from livekit.errors import ConfigError
 from livekit.events import Kind

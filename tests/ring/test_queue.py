@@ -129,7 +129,7 @@ def test_opening_what_is_not_there_is_refused(runtime_dir):
 
 def test_opening_a_foreign_file_is_refused(runtime_dir):
     path = runtime_dir / "foreign"
-    path.write_bytes(bytes(4096))
+    path.write_bytes(b"SQLite format 3".ljust(4096, b"\0"))
     path.chmod(0o600)
     with pytest.raises(SegmentMismatchError, match="not livekit's"):
         LockFreeQueue.open(path)

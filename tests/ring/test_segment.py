@@ -188,7 +188,8 @@ def test_segment_of_another_user_is_refused(made):
 def test_segment_under_another_name_is_refused_by_both_names(folder):
     made = StrategyFile(folder)
     move(made)
-    with pytest.raises(SegmentMismatchError, match="'momentum' of engine 'main'.*expected 'other'"):
+    message = r"'momentum' of engine 'main'.*expected 'other'"
+    with pytest.raises(SegmentMismatchError, match=message):
         made.attach()
 
 
@@ -196,7 +197,7 @@ def test_segment_in_another_engines_folder_is_refused(folder, runtime_dir):
     made = StrategyFile(folder)
     (runtime_dir / "second").mkdir(mode=0o700)
     made.path = made.path.rename(runtime_dir / "second" / "momentum")
-    with pytest.raises(SegmentMismatchError, match="of engine 'main'.*'second'"):
+    with pytest.raises(SegmentMismatchError, match=r"of engine 'main'.*'second'"):
         made.attach()
 
 
@@ -256,7 +257,10 @@ def test_strategy_too_large_for_a_segment_is_refused_and_nothing_made(folder, ch
 
 def test_directory_gives_instruments_back_in_the_order_of_their_numbers(folder):
     engine = EngineFile(folder)
-    instruments = [Instrument("BTC-USDT", 0.1, 1e-5, 1e-5), Instrument("ETH-USDT", 0.01, 1e-4, 1e-4)]
+    instruments = [
+        Instrument("BTC-USDT", 0.1, 1e-5, 1e-5),
+        Instrument("ETH-USDT", 0.01, 1e-4, 1e-4),
+    ]
     assert [engine.made.append(item) for item in instruments] == [0, 1]
     assert engine.attach().instruments() == instruments
     assert np.all(engine.attach().board["version"] == 0)

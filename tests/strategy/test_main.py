@@ -91,7 +91,8 @@ class Attached:
     def register(self, positions=()):
         """Do what the engine does: make the segment, open the ring, tell the child."""
         spec = self.hello["spec"]
-        plan = SegmentPlan("s", "main", 1, 0, 3, spec, spec["params_bytes"], spec["state_bytes"])
+        engine, sizes = self.folder.name, (spec["params_bytes"], spec["state_bytes"])
+        plan = SegmentPlan("s", engine, 1, 0, 3, spec, *sizes)
         self.segment = Segment.create(self.folder / "s", plan)
         for number, units in enumerate(positions):
             self.segment.positions[number] = units
@@ -148,7 +149,7 @@ class Attached:
 @pytest.fixture
 def attach(runtime_dir, tmp_path):
     """Give a function that starts a child on a text; the engine's folder exists."""
-    engine = EngineSegment.create(runtime_dir, generation=1, engine="main")
+    engine = EngineSegment.create(runtime_dir, generation=1, engine=runtime_dir.name)
     for instrument in INSTRUMENTS:
         engine.append(instrument)
     os.mkfifo(runtime_dir / "_doorbell")

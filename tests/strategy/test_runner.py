@@ -48,7 +48,7 @@ class Stage:
     def __init__(self, folder, cls, positions=()):
         declaration = declare(cls)
         self.state_dtype = declaration.state_dtype
-        plan = SegmentPlan("s", "main", 1, 0, EPOCH, {}, 0, self.state_dtype.itemsize)
+        plan = SegmentPlan("s", folder.name, 1, 0, EPOCH, {}, 0, self.state_dtype.itemsize)
         self.segment = Segment.create(folder / "s", plan)
         for number, units in enumerate(positions):
             self.segment.positions[number] = units
