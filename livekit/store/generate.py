@@ -177,6 +177,17 @@ def simulate(
         _fill_market(market, profile, book, outputs[-1])
     for i in range(len(chosen)):
         settle(world.ctypes.data, markets.ctypes.data + i * MARKET.itemsize, _OPENING_ORDERS)
+    return _run(world, outputs, buffers, progress)
+
+
+def _run(
+    world: np.ndarray,
+    outputs: list[np.ndarray],
+    buffers: dict[tuple[str, Kind], np.ndarray],
+    progress: Callable[[int, int], None] | None,
+) -> dict[tuple[str, Kind], np.ndarray]:
+    """Run a prepared world to its end, taking the buffers' rows whenever one is full."""
+    view = world[0]
     parts: dict[tuple[str, Kind], list[np.ndarray]] = {key: [] for key in buffers}
     is_done = False
     while not is_done:

@@ -60,10 +60,7 @@ def _values(
     row = core.markets[number]
     reference = float(reference_price(core.address, number))
     notional = asked["quantity"] * float(row["contract_value"]) * np.fmax(asked["px"], reference)
-    position = core.account.position(strategy, number)
     sign = Side(int(report["side"])).sign
-    held = {"position": position["position"], "quantity": asked["quantity"]}
-    open_side = {"open": position["open_buy" if sign > 0 else "open_sell"]}
     tables: dict[Reject, dict[str, Any]] = {
         Reject.OFF_TICK: {
             "px": asked["px"],
@@ -79,33 +76,51 @@ def _values(
             "limit": float(limits["max_order_quantity"]),
         },
         Reject.MAX_NOTIONAL: {"notional": notional, "limit": float(limits["max_order_notional"])},
-        Reject.MAX_POSITION: {
-            **held,
-            **open_side,
-            "reference": reference,
-            "limit": float(limits["max_position_notional"]),
-        },
         Reject.PRICE_BAND: {
             "px": asked["px"],
             "reference": reference,
             "deviation_bps": round(abs(asked["px"] - reference) / reference * 1e4, 1),
             "limit_bps": float(limits["price_band_bps"]),
         },
-        Reject.RATE_LIMIT: {
-            "wait_ns": int(core.strategies[strategy]["next_order_ns"])
-            - now_ns
-            - int(limits["order_burst_ns"])
-        },
         Reject.NO_REFERENCE_PRICE: {
             "reference": reference,
             "age_ns": now_ns - int(reference_ns(core.address, number)),
             "limit_ns": int(limits["max_reference_age_ns"]),
         },
-        Reject.REDUCE_ONLY: {**held, **open_side},
         Reject.POST_ONLY_WOULD_TAKE: {
             "px": asked["px"],
             "touch": float(row["ask_price" if sign > 0 else "bid_price"]),
         },
+    }
+    if code in tables:
+        return tables[code]
+    known = _account_values(core, strategy, report, now_ns, notional)
+    return known.get(code, {"order_id": int(report["order_id"]), **asked})
+
+
+def _account_values(
+    core: "TradingCore", strategy: int, report: Any, now_ns: int, notional: float
+) -> dict[Reject, dict[str, Any]]:
+    """Return the numbers of the codes that depend on what the strategy and account hold."""
+    number, limits = int(report["instrument"]), core.limits[strategy]
+    reference = float(reference_price(core.address, number))
+    sign = Side(int(report["side"])).sign
+    position = core.account.position(strategy, number)
+    held = {"position": position["position"], "quantity": float(report["quantity"])}
+    open_side = {"open": position["open_buy" if sign > 0 else "open_sell"]}
+    return {
+        Reject.MAX_POSITION: {
+            **held,
+            **open_side,
+            "reference": reference,
+            "limit": float(limits["max_position_notional"]),
+        },
+        Reject.RATE_LIMIT: {
+            "wait_ns": int(core.strategies[strategy]["next_order_ns"])
+            - now_ns
+            - int(limits["order_burst_ns"])
+        },
+        Reject.REDUCE_ONLY: {**held, **open_side},
         Reject.TOO_MANY_ORDERS: {
             "open": int(core.strategies[strategy]["n_open"]),
             "limit": int(limits["max_open_orders"]),
@@ -117,7 +132,6 @@ def _values(
             "leverage_limit": float(limits["max_leverage"]),
         },
     }
-    return tables.get(code, {"order_id": int(report["order_id"]), **asked})
 
 
 def _plain(value: Any) -> str:
