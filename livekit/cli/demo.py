@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import livekit
 from livekit.cli.engines import strategy_tables
 from livekit.cli.output import add_json, number, print_json
-from livekit.errors import LivekitError, NotFoundError
+from livekit.errors import LivekitError, NotFoundError, NotRunningError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -72,12 +72,7 @@ def _demo(options: argparse.Namespace) -> int:
     is_interrupted = False
     try:
         with demo.running():
-            try:
-                demo.follow()
-            except KeyboardInterrupt:
-                is_interrupted = True
-                console.print("interrupted: stopping the strategies and the engine")
-            demo.collect()
+            is_interrupted = demo.watch()
     except KeyboardInterrupt:
         is_interrupted = True
     result = demo.result()
@@ -156,6 +151,20 @@ class _Demo:
                 self.problems.append(f"strategy {name!r} died; the others went on")
         self.rows.update(seen)
 
+    def watch(self) -> bool:
+        """Follow the run to its end, to Ctrl-C or to the engine's; True after Ctrl-C."""
+        is_interrupted = False
+        try:
+            try:
+                self.follow()
+            except KeyboardInterrupt:
+                is_interrupted = True
+                self.console.print("interrupted: stopping the strategies and the engine")
+            self._look()
+        except NotRunningError as error:
+            self.problems.append(f"the engine died: {error}")
+        return is_interrupted
+
     def follow(self) -> None:
         """Show the run until the recording is through and every ring is empty."""
         from rich.live import Live
@@ -170,10 +179,6 @@ class _Demo:
                 if not self.status["strategies"]:
                     return
                 time.sleep(_REFRESH_S)
-
-    def collect(self) -> None:
-        """Take the last numbers before everything is stopped."""
-        self._look()
 
     def _picture(self) -> "RenderableType":
         from rich.console import Group
@@ -227,17 +232,16 @@ class _Demo:
 
     def print_summary(self, result: dict[str, Any]) -> None:
         """Print the last table, the engine's totals, and what went wrong."""
-        if not self.rows:
-            return
-        for table in strategy_tables(self.rows.values()):
-            self.console.print(table)
-        engine = result["engine"]
-        self.console.print(
-            f"engine: {engine['events_in']:,} events in ({number(engine['events_per_s'], 0)}/s), "
-            f"{engine['events_out']:,} out to {len(self.rows)} strategies, "
-            f"{engine['orders_in']:,} orders in; equity {number(self.status['equity'])} "
-            "on the paper exchange, synthetic data"
-        )
+        if self.rows:
+            for table in strategy_tables(self.rows.values()):
+                self.console.print(table)
+            engine = result["engine"]
+            self.console.print(
+                f"engine: {engine['events_in']:,} events in ({number(engine['events_per_s'], 0)}/s), "
+                f"{engine['events_out']:,} out to {len(self.rows)} strategies, "
+                f"{engine['orders_in']:,} orders in; equity {number(self.status['equity'])} "
+                "on the paper exchange, synthetic data"
+            )
         for problem in self.problems:
             self.console.print(f"problem: {problem}")
         left = ", ".join(result["leftovers"]) or "none (no segment, process or socket)"

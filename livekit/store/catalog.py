@@ -277,7 +277,8 @@ class Catalog:
         if not path.is_file():
             return {}
         with open_parquet(path) as file:
-            rows = file.read().to_pylist()
+            known = [name for name in _INSTRUMENT_FIELDS if name in file.schema_arrow.names]
+            rows = file.read(columns=known).to_pylist()
         try:
             found = [Instrument(**{name: row[name] for name in _INSTRUMENT_FIELDS}) for row in rows]
         except (KeyError, TypeError, ConfigError) as error:
