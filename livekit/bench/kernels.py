@@ -12,7 +12,7 @@ import numpy as np
 
 from livekit.ring.jit import hot
 from livekit.ring.layout import BROKEN
-from livekit.ring.memory import clock_ns, load_i64, pause, store_i64
+from livekit.ring.memory import clock_ns, pause, record, store_i64, store_line
 from livekit.ring.spsc import claim, commit, peek, pop, pop_batch, push, push_batch, release
 
 __all__ = [
@@ -26,23 +26,25 @@ __all__ = [
     "pusher_batch",
 ]
 
+_WORDS: Final = np.dtype([(name, "<i8") for name in ("kind", *"abcdefg")])
+
+_BACK_OFF: Final = 64
+"""Pauses between two looks of a reader that has found its ring empty, about 3 µs."""
+
 WARM_UP: Final = 1000
 """Round trips before the clock of `echo` starts."""
 
 
 @hot
 def _fill(slot: int, number: int) -> None:
-    store_i64(slot, 1)
-    for word in range(1, 8):
-        store_i64(slot + word * 8, number + word)
+    n = number
+    store_line(slot, 1, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7)
 
 
 @hot
 def _sum(slot: int) -> int:
-    total = 0
-    for word in range(1, 8):
-        total += load_i64(slot + word * 8)
-    return total
+    words = record(_WORDS, slot)
+    return words.a + words.b + words.c + words.d + words.e + words.f + words.g
 
 
 @hot
@@ -82,7 +84,10 @@ def consume(side: int, n: int, results: int) -> int:
     for _ in range(n):
         slot = peek(side)
         while slot == 0:
-            pause()
+            # Looking at every pause would fetch the tail's line for each event or two
+            # (43 M/s in place of 76); the C++ side backs off the same.
+            for _ in range(_BACK_OFF):
+                pause()
             slot = peek(side)
         if slot < 0:
             return BROKEN

@@ -237,7 +237,8 @@ class _Demo:
                 self.console.print(table)
             engine = result["engine"]
             self.console.print(
-                f"engine: {engine['events_in']:,} events in ({number(engine['events_per_s'], 0)}/s), "
+                f"engine: {engine['events_in']:,} events in "
+                f"({number(engine['events_per_s'], 0)}/s), "
                 f"{engine['events_out']:,} out to {len(self.rows)} strategies, "
                 f"{engine['orders_in']:,} orders in; equity {number(self.status['equity'])} "
                 "on the paper exchange, synthetic data"

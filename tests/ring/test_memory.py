@@ -25,6 +25,7 @@ from livekit.ring.memory import (
     record,
     sched_yield,
     store_i64,
+    store_line,
     store_release,
     store_u32,
     write_byte,
@@ -164,3 +165,14 @@ def test_futex_returns_at_once_when_the_word_has_changed_and_by_its_timeout_othe
 def test_every_public_name_is_an_intrinsic_or_made_of_one():
     for name in memory.__all__:
         assert type(getattr(memory, name)).__name__ == "_Intrinsic"
+
+
+@hot
+def _line(address):
+    store_line(address, 1, -2, 3, 4, 5, 6, 7, 1 << 62)
+
+
+def test_store_line_writes_its_eight_words_and_nothing_else():
+    memory = aligned_zeros(192).view(np.int64)
+    _line(memory[8:].ctypes.data)
+    assert memory.tolist() == [0] * 8 + [1, -2, 3, 4, 5, 6, 7, 1 << 62] + [0] * 8
