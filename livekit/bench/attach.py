@@ -23,6 +23,7 @@ from livekit.bench.attach_kernels import ping_orders, push_quotes
 from livekit.bench.processes import Child, cores, fork
 from livekit.bench.report import Row, make_row
 from livekit.bench.ring import private_memory
+from livekit.bench.stalled import stalled_row
 from livekit.engine.attach import AttachRequest, attach, detach
 from livekit.engine.client import call
 from livekit.engine.folder import DOORBELL
@@ -295,6 +296,7 @@ def attach_rows(data: Path, *, quick: bool = False) -> list[Row]:
         engine = EngineSegment.create(folder, generation=1, engine=folder.name)
         engine.append(Instrument(_SYMBOL, 0.1, 1e-5, 1e-5))
         rows = [_interpreted(folder, runs), *_tick_to_order(folder, min(runs, 7), n)]
+        rows.append(stalled_row(folder, min(runs, 9), n // 4))
         plan = SegmentPlan("size", folder.name, 1, 2, 1, {})
         size = Segment.create(folder / "size", plan).n_bytes
         os.close(doorbell)

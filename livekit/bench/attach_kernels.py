@@ -9,10 +9,11 @@ from livekit.events import ORDER, OrderStatus
 from livekit.ring.broadcast import broadcast, deliver, ring_bells
 from livekit.ring.counters import observe
 from livekit.ring.jit import hot
-from livekit.ring.memory import clock_ns, copy_lines, pause, record
-from livekit.ring.spsc import peek, release
+from livekit.ring.layout import SIDE_BYTES
+from livekit.ring.memory import clock_ns, copy_lines, pause, record, store_i64
+from livekit.ring.spsc import available, peek, release, release_many
 
-__all__ = ["ping_orders", "push_quotes"]
+__all__ = ["ping_orders", "push_quotes", "tick_times"]
 
 _GIVE_UP_NS: Final = 2_000_000_000
 _CANCELED: Final = int(OrderStatus.CANCELED)
@@ -50,4 +51,24 @@ def ping_orders(hub: int, orders: int, quote: int, n: int, histogram: int, repor
         release(orders)
         record(ORDER, report).status = _CANCELED
         deliver(hub, 0, report)
+    return n
+
+
+@hot
+def tick_times(hub: int, quote: int, n: int, sides: int, n_read: int, times: int) -> int:
+    """Broadcast a quote `n` times and note how long each took, int64 nanoseconds.
+
+    After each, the first `n_read` rings are emptied; the others belong to strategies
+    that have stalled.
+    """
+    for number in range(n):
+        start = clock_ns()
+        broadcast(hub, quote)
+        ring_bells(hub)
+        store_i64(times + number * 8, clock_ns() - start)
+        for ring in range(n_read):
+            side = sides + ring * SIDE_BYTES
+            ready = available(side)
+            if ready > 0:
+                release_many(side, ready)
     return n
