@@ -31,14 +31,13 @@ from livekit.events import (
 )
 from livekit.instruments import Instrument
 from livekit.ring import spsc
-from livekit.ring.layout import CONTROL_BYTES, SIDE, aligned_zeros, fill_side
+from livekit.ring.layout import CONTROL_BYTES, SIDE, aligned_zeros, fill_side, private_ring
 from livekit.strategy.compiled import Compiled
 from livekit.strategy.context import Context
 from livekit.strategy.declaration import declare
 from livekit.strategy.interpreted import Interpreted
 from livekit.strategy.loader import make_instance
 from livekit.strategy.table import InstrumentTable
-from livekit.strategy.warm import private_ring
 
 INSTRUMENTS = [
     Instrument("ETH-USDT", 0.01, 0.001, 0.001),

@@ -6,14 +6,20 @@ import numpy as np
 
 from livekit.events import ANY_INSTRUMENT, DTYPES, ORDER, SLOT_BYTES, Action, Kind, OrderStatus
 from livekit.instruments import Instrument
-from livekit.ring.layout import ORDER_SLOT_BYTES, SIDE, SIDE_BYTES, aligned_zeros, fill_side
+from livekit.ring.layout import (
+    ORDER_SLOT_BYTES,
+    SIDE,
+    SIDE_BYTES,
+    aligned_zeros,
+    fill_side,
+    private_ring,
+)
 from livekit.ring.spsc import pop, push
 from livekit.strategy.context import Context
 from livekit.strategy.declaration import declare
 from livekit.strategy.interpreted import Interpreted
 from livekit.strategy.loader import make_instance
 from livekit.strategy.table import InstrumentTable
-from livekit.strategy.warm import private_ring
 
 BTC, ETH = 0, 1
 INSTRUMENTS = [

@@ -2,9 +2,10 @@
 
 Numba's own cache is keyed by the file of the cached function only, so code that was
 inlined from another file goes stale silently. The folder named here contains a hash
-of every source file of the package, of Numba and of the processor, so machine code
-of yesterday's `push` can never run on today's layout. Loading the cache unpickles,
-therefore the folder is private to the user.
+of the source files of the package, of Numba and of the processor, so machine code
+of yesterday's `push` can never run on today's layout. The folders that no jitted code
+reaches (UNCOMPILED) do not count. Loading the cache unpickles, therefore the folder is
+private to the user.
 Layer 1.
 """
 
@@ -24,10 +25,13 @@ from numba import types
 
 from livekit.errors import ConfigError
 
-__all__ = ["cache_folder", "compile_cached", "hot", "i64", "inner", "source_hash"]
+__all__ = ["UNCOMPILED", "cache_folder", "compile_cached", "hot", "i64", "inner", "source_hash"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
+
+UNCOMPILED: Final = ("cli/", "notebook/", "research/report/")
+"""Folders of the package without jitted code and without a constant that it freezes."""
 
 _OPTIONS: Final = {"nogil": True, "error_model": "numpy"}
 """No GIL: a long loop must not deafen the process. numpy error model: a division by
@@ -43,7 +47,10 @@ def source_hash() -> str:
     """Return the hash of the package's sources, Numba, and the processor."""
     digest = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
-        digest.update(path.relative_to(_PACKAGE).as_posix().encode())
+        relative = path.relative_to(_PACKAGE).as_posix()
+        if relative.startswith(UNCOMPILED):
+            continue
+        digest.update(relative.encode())
         digest.update(path.read_bytes())
     for part in (numba.__version__, platform.machine(), binding.get_host_cpu_name()):
         digest.update(part.encode())

@@ -39,6 +39,7 @@ __all__ = [
     "aligned_zeros",
     "check_power_of_two",
     "fill_side",
+    "private_ring",
 ]
 
 TAIL: Final = 0
@@ -147,3 +148,23 @@ def fill_side(
     # A producer rings once for each number of a sleep, so a consumer that comes back must
     # not start at numbers its predecessor has used.
     row["sleep"] = monotonic_ns()
+
+
+def private_ring(
+    side: np.ndarray, capacity: int, slot_bytes: int, *, is_producer: bool
+) -> np.ndarray:
+    """Fill a SIDE[1] for a ring in private memory, and return the memory.
+
+    The control block lies first, the slots behind it.
+    """
+    memory = aligned_zeros(CONTROL_BYTES + capacity * slot_bytes)
+    start = int(memory.ctypes.data)
+    fill_side(
+        side,
+        control=start,
+        slots=start + CONTROL_BYTES,
+        capacity=capacity,
+        slot_bytes=slot_bytes,
+        is_producer=is_producer,
+    )
+    return memory

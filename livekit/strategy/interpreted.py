@@ -9,7 +9,7 @@ An exception is logged with its event and counted, and the loop goes on with the
 MAX_ERRORS_IN_A_ROW without a success between them end the strategy, as does leaving
 the process by an exception such as SystemExit. A batch is cut to about a millisecond
 of work, because the heartbeat is written between batches.
-Layer 4. Not for threads: callbacks, and all that they call, run in the main thread.
+Layer 2. Not for threads: callbacks, and all that they call, run in the main thread.
 """
 
 import ctypes

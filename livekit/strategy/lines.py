@@ -3,7 +3,7 @@
 Both ways of running a strategy write the same lines. Their number per second is
 bounded, since a callback that fails or logs at every event must not fill a disk; what
 was left out is counted in the next line that is not.
-Layer 4.
+Layer 2.
 """
 
 import faulthandler

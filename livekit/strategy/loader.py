@@ -3,7 +3,7 @@
 The file is run as a module of its own name, with its folder on the path, so that it
 may import its neighbours; ``if __name__ == "__main__":`` does not run. Whatever it
 does wrong is the user's to correct, so every failure names the file and the line.
-Layer 4.
+Layer 2.
 """
 
 import importlib.util

@@ -10,7 +10,7 @@ is therefore safe, and costs only those who do it.
 The counts are read in compiled code, at the head of the object where CPython before
 3.14 keeps them; `_can_read_counts` tries that once, and where it does not hold
 `sys.getrefcount` does the same at about 30 ns per event.
-Layer 4. One thread: the one that runs the callbacks.
+Layer 2. One thread: the one that runs the callbacks.
 """
 
 import ctypes

@@ -2,7 +2,7 @@
 
 Made by the strategy's own process from its class and the parameters chosen, before it
 is registered, so that a mistake of the user's is found while nothing exists yet.
-Layer 4.
+Layer 2.
 """
 
 import hashlib

@@ -3,7 +3,7 @@
 Numbers are rows of the engine's directory, which only grows. The table is read when
 the process starts and again whenever a name or number is asked for that it does not
 know.
-Layer 4.
+Layer 2.
 """
 
 from collections.abc import Callable, Sequence

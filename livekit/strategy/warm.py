@@ -13,7 +13,7 @@ from numba import types
 from livekit.config import ORDERS_CAPACITY
 from livekit.events import ORDER, TICKER, Kind
 from livekit.instruments import Instrument
-from livekit.ring.layout import CONTROL_BYTES, ORDER_SLOT_BYTES, aligned_zeros, fill_side
+from livekit.ring.layout import CONTROL_BYTES, ORDER_SLOT_BYTES, aligned_zeros, private_ring
 from livekit.ring.seqlock import SEQLOCK_HEAD, publish
 from livekit.strategy.context import Context, fetch, position
 from livekit.strategy.pool import Pool, poll, settle
@@ -26,27 +26,7 @@ from livekit.strategy.requests import (
     send_new,
 )
 
-__all__ = ["private_ring", "warm_up"]
-
-
-def private_ring(
-    side: np.ndarray, capacity: int, slot_bytes: int, *, is_producer: bool
-) -> np.ndarray:
-    """Fill a SIDE[1] for a ring in private memory, and return the memory.
-
-    The control block lies first, the slots behind it.
-    """
-    memory = aligned_zeros(CONTROL_BYTES + capacity * slot_bytes)
-    start = int(memory.ctypes.data)
-    fill_side(
-        side,
-        control=start,
-        slots=start + CONTROL_BYTES,
-        capacity=capacity,
-        slot_bytes=slot_bytes,
-        is_producer=is_producer,
-    )
-    return memory
+__all__ = ["warm_up"]
 
 
 def warm_up(*, is_compiled: bool) -> None:

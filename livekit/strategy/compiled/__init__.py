@@ -2,7 +2,7 @@
 
 `Compiled` runs a strategy in its process, with the same face as `Interpreted`; `build`
 gives the native callbacks to anybody else, such as a backtest.
-Layer 4.
+Layer 2.
 """
 
 from livekit.strategy.compiled.program import Program, build

@@ -7,7 +7,7 @@ released after its last callback.
 
 An exception leaves `turn` as itself. The driver has written down where it was, and
 called again it goes on behind the callback that failed.
-Layer 4.
+Layer 2.
 """
 
 # mypy: disable-error-code="no-untyped-def"

@@ -3,7 +3,7 @@
 Has the face of `Interpreted`, so the process does not know which of the two it runs.
 Python is here only between turns: to write log lines, to log and count exceptions, and
 to end the strategy after too many of them.
-Layer 4. One thread.
+Layer 2. One thread.
 """
 
 import ctypes
