@@ -8,8 +8,6 @@ Layer 2.
 
 from typing import Final
 
-import numpy as np
-
 from livekit.trading.limits import padded
 
 __all__ = ["EQUITY_LOG", "FILL_LOG", "HORIZONS_NS", "ORDER_LOG"]
@@ -63,7 +61,10 @@ FILL_LOG: Final = padded(
         ("ask", "<f8"),
         ("queue_ahead", "<f8"),  # as in ORDER_LOG; NaN for a taker
         ("created_ns", "<i8"),  # of its order
-        ("mids", "<f8", (4,)),  # mid of the touch HORIZONS_NS later; NaN past the data
+        ("mid_100ms", "<f8"),  # mid of the touch so long after `ts_venue`; NaN past the data
+        ("mid_1s", "<f8"),
+        ("mid_10s", "<f8"),
+        ("mid_60s", "<f8"),
     ],
     128,
 )
