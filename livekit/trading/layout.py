@@ -1,10 +1,10 @@
 """The memory of one trading core: one block, its sections, and where each row lies.
 
-A core is one contiguous, 128-byte aligned block without a pointer in it: the header
-holds offsets, rows refer to each other by number, and row 0 of the order table means
-"none", so a zeroed block is an empty core and a byte-wise copy is a second, equal
-core. Jitted functions take the block's address and reach a row through the accessors
-below, each of which is one load and one multiply-add.
+A core is one contiguous, 128-byte aligned block without a pointer in it (but to jitted
+models of the user's own): the header holds offsets, rows refer to each other by number,
+and row 0 of the order table means "none", so a zeroed block is an empty core and a
+byte-wise copy is a second, equal core. Jitted functions take the block's address and
+reach a row through the accessors below, each of which is one load and one multiply-add.
 
 Quantities are whole lots (int64) inside the core and float64 units at its borders, so
 a closed position is exactly 0; a step is a fraction of two whole float64 numbers, so
@@ -29,12 +29,14 @@ from livekit.trading.limits import LIMITS, padded
 __all__ = [
     "CORE",
     "FLOAT",
+    "LINE",
     "MARKET",
     "ORDER_ROW",
     "OUTBOX",
     "POSITION",
     "STRATEGY",
     "UNLIMITED_LOTS",
+    "WIRE",
     "Gate",
     "TouchSource",
     "TradingState",
@@ -42,12 +44,14 @@ __all__ = [
     "entry_at",
     "from_lots",
     "limits_at",
+    "line_at",
     "market_at",
     "order_at",
     "outbox_at",
     "position_at",
     "strategy_at",
     "to_steps",
+    "wire_at",
 ]
 
 
@@ -104,13 +108,34 @@ CORE: Final = padded(
         ("oldest_free", "<i8"),
         ("newest_free", "<i8"),
         ("n_open", "<i8"),
+        ("n_busy", "<i8"),  # rows that are open, or final with a message still in flight
         ("n_faults", "<i8"),  # transitions the life cycle forbids; the first one halts
         ("unlimited_depth", "<i8"),
         ("initial_cash", "<f8"),
         ("cash", "<f8"),
         ("cash_rest", "<f8"),  # what rounding took from cash so far
+        ("now", "<i8"),  # of the last step of `advance`
+        # Models of the paper exchange.
+        ("partial_fills", "<i8"),
+        ("queue_kind", "<i8"),
+        ("queue_exponent", "<f8"),
+        ("queue_function", "<i8"),  # address of the user's own, valid in this process
+        ("is_hidden_empty", "<i8"),  # whether a level that a quote does not show is empty
+        # Messages in flight.
+        ("lines", "<i8"),
+        ("table", "<i8"),  # points of the latencies
+        ("wire", "<i8"),
+        ("max_wire", "<i8"),
+        ("n_wire", "<i8"),  # slots ever taken; slots 1 to n_wire
+        ("free_wire", "<i8"),  # the slot freed last; 0 none
+        ("is_always_queued", "<i8"),  # even what takes no time waits for `advance`
+        # What the report under way says of the venue, besides the order.
+        ("said_ns", "<i8"),
+        ("said_liquidity", "<i8"),
+        ("said_bid", "<f8"),
+        ("said_ask", "<f8"),
     ],
-    256,
+    512,
 )
 
 MARKET: Final = padded(
@@ -141,6 +166,10 @@ MARKET: Final = padded(
         ("contract_value", "<f8"),
         ("maker_fee", "<f8"),
         ("taker_fee", "<f8"),
+        ("buy_watch", "<f8"),  # buy_bound where the queue at a price matters, else -inf
+        ("sell_watch", "<f8"),
+        ("seen_bid", "<f8"),  # touch just before the event or request under way
+        ("seen_ask", "<f8"),
     ],
     256,
 )
@@ -177,6 +206,8 @@ POSITION: Final = padded(
         ("n_rejects", "<i8"),
         ("n_fills", "<i8"),
         ("last_fill_ns", "<i8"),
+        ("funding", "<f8"),  # received so far; negative when paid
+        ("venue_lots", "<i8"),  # as the paper exchange knows it, ahead of `lots` by the latency
     ],
     128,
 )
@@ -195,7 +226,7 @@ ORDER_ROW: Final = padded(
         ("status", "u1"),
         ("is_resting", "u1"),  # in the paper exchange's list
         ("is_modifying", "u1"),  # a modification is on its way to the venue
-        ("spare", "u1"),
+        ("is_canceling", "u1"),  # a cancellation is in flight; no second one is sent
         ("price", "<f8"),  # on tick; NaN for a market order
         ("lots", "<i8"),
         ("filled_lots", "<i8"),
@@ -212,19 +243,78 @@ ORDER_ROW: Final = padded(
         ("next_open", "<i4"),
         ("previous_open", "<i4"),
         ("next_free", "<i4"),
-        ("spare2", "<i4"),
+        ("in_flight", "<i4"),  # messages about it under way; keeps the row from its next tenant
+        # The order as the paper exchange knows it.
+        ("venue_state", "<i4"),  # 0 not there yet, 1 live, 2 done
+        ("last_fill", "<i4"),  # slot of its newest answer in flight, when that is a maker fill
+        ("venue_price", "<f8"),
+        ("venue_lots", "<i8"),
+        ("venue_filled", "<i8"),
+        ("queue_front", "<f8"),  # units ahead of it now
+        ("queue_traded", "<f8"),  # units traded at its price since its level was last seen
+        ("queue_level", "<f8"),  # size its level showed last
+        ("queue_ahead", "<f8"),  # units ahead when it came to rest; NaN never, or not known
+    ],
+    256,
+)
+"""One row of the order table, 256 bytes: what the core knows, then what the venue knows."""
+
+LINE: Final = padded(
+    [
+        ("kind", "<i8"),  # 0 constant, 1 sampled, 2 interpolated, 3 a function
+        ("delay_ns", "<i8"),
+        ("function", "<i8"),  # address of the user's own, valid in this process
+        ("table", "<i8"),  # offset of its points from the start of the block
+        ("n_points", "<i8"),
+        ("seed", "<i8"),
+        ("n_sent", "<i8"),
+        ("due_ns", "<i8"),  # of the message sent last: nothing overtakes
+        ("first", "<i8"),  # slots of the messages in flight, oldest first; 0 none
+        ("last", "<i8"),
+    ],
+    128,
+)
+"""One direction between core and venue: its latency and what is in flight, 128 bytes."""
+
+WIRE: Final = padded(
+    [
+        ("next", "<i4"),
+        ("row", "<i4"),  # of the order it is about
+        ("kind", "u1"),
+        ("liquidity", "u1"),
+        ("reject", "<u2"),
+        ("due_ns", "<i8"),
+        ("venue_ns", "<i8"),  # of an answer: when it happened
+        ("lots", "<i8"),
+        ("price", "<f8"),
+        ("bid", "<f8"),
+        ("ask", "<f8"),
+    ],
+    64,
+)
+"""One message in flight, 64 bytes."""
+
+OUTBOX: Final = padded(
+    [
+        ("strategy", "<i8"),
+        ("row", "<i8"),  # of the order table; 0 where the request has no order
+        ("liquidity", "<i8"),  # of the fill reported: 0 none, 1 maker, 2 taker
+        ("queue_ahead", "<f8"),  # units ahead when the order came to rest; NaN never, or not known
+        ("bid", "<f8"),  # touch at the venue just before the fill; NaN without a fill
+        ("ask", "<f8"),
+        ("ts_venue", "<i8"),  # when the venue said it
+        ("spare", "<i8"),
+        ("report", ORDER),  # type: ignore[list-item]
     ],
     192,
 )
-"""One row of the order table, 192 bytes."""
-
-OUTBOX: Final = np.dtype([("strategy", "<i8"), ("report", ORDER)])
-"""One row of the outbox, 136 bytes: a report and the strategy it goes to."""
+"""One row of the outbox, 192 bytes: the strategy a report goes to, its origin, the report."""
 
 FLOAT: Final = np.dtype([("value", "<f8")])
 """A float64 in memory, for `record`."""
 
-assert OUTBOX.itemsize == 136
+assert OUTBOX.itemsize == 192
+assert OUTBOX.fields["report"][1] == 64  # type: ignore[index]
 assert BOOK.itemsize == 256
 
 
@@ -265,7 +355,13 @@ order_at = _section("orders", ORDER_ROW.itemsize)
 """Address of a row of the order table; row 0 stands for none."""
 
 outbox_at = _section("outbox", OUTBOX.itemsize)
-"""Address of a row of the outbox: strategy (int64), then the report (ORDER, 128 bytes)."""
+"""Address of a row of the outbox."""
+
+line_at = _section("lines", LINE.itemsize)
+"""Address of a LINE row: 0 requests on their way to the venue, 1 its answers."""
+
+wire_at = _section("wire", WIRE.itemsize)
+"""Address of a message in flight; slot 0 stands for none."""
 
 entry_at = _section("index", 4)
 """Address of a slot of the index by order id, an int32."""

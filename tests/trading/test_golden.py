@@ -48,7 +48,7 @@ def _ema_cross(core, events, request, fast_alpha, slow_alpha, warm):
     for i in range(len(events)):
         row = events[i]
         if row.kind != 0:
-            on_trade(core, np.int64(0), row.a, row.ts)
+            on_trade(core, np.int64(0), row.a, row.c, row.kind - 1, row.ts)
             continue
         on_touch(core, np.int64(0), row.a, row.c, row.b, row.d, row.ts)
         mid = (row.a + row.b) / 2
