@@ -14,6 +14,8 @@ import numpy as np
 from livekit.events import Kind
 from livekit.research.layout import SIM, Stage, Status
 from livekit.research.loop import (
+    FED,
+    FULL,
     count_waiting,
     next_due_for_strategy,
     next_due_in_flight,
@@ -22,12 +24,13 @@ from livekit.research.loop import (
     take_requests,
 )
 from livekit.research.staged import (
+    ARRIVAL,
     HEAR,
-    STAGED,
     TIMER,
     commit,
     cut,
     next_batch,
+    stage_arrival,
     stage_reports,
     stage_timer,
 )
@@ -35,6 +38,7 @@ from livekit.strategy.api import Strategy
 from livekit.strategy.context import Context
 from livekit.strategy.declaration import Declaration
 from livekit.strategy.interpreted import Interpreted
+from livekit.strategy.pool import BATCH
 from livekit.strategy.table import InstrumentTable
 
 __all__ = ["Body", "CompiledBody", "InterpretedBody"]
@@ -123,14 +127,22 @@ class CompiledBody:
             until = until or int(self._view["now"]) + _DRAIN_NS
             if next_due_in_flight(self._sim) > until:
                 return Status.MORE
-            while step_flight(self._sim) < 0:
-                room()
+            self._step_flight(room)
             self._view["stage"] = Stage.SETTLE
 
     def stop(self) -> None:
         """See Body."""
         self._inner.stop()
         self._view["stage"] = Stage.SETTLE
+
+    def _step_flight(self, room: Callable[[], None]) -> None:
+        """Let the first thing under way arrive; the stage says what is still owed."""
+        try:
+            while step_flight(self._sim) == FULL:
+                room()
+        except Exception as error:  # noqa: BLE001 - any of them is the strategy's
+            if self._inner.note_failure(error):
+                self.failure = self._inner.failure
 
     def _run(self, budget: int) -> int:
         while True:
@@ -158,12 +170,13 @@ class InterpretedBody:
     ) -> None:
         self.driver, self.writes_log = 0, False
         self._inner = _Staged(strategy, declaration, context, table, "spin")
-        self._staged = np.zeros(1, STAGED)
+        self._offsets = np.zeros(BATCH, np.int64)
 
     def connect(self, memory: np.ndarray) -> None:
         """See Body."""
         self._sim, self._view = int(memory.ctypes.data), memory[0]
         self._words = memory.view(np.int64).data
+        self._view["offsets"] = self._offsets.ctypes.data
 
     @property
     def failure(self) -> str:
@@ -180,23 +193,26 @@ class InterpretedBody:
 
     def advance(self, budget: int) -> int:
         """See Body."""
-        inner, pool = self._inner, self._inner.pool
-        staged, objects = int(self._staged.ctypes.data), pool.address
+        inner, objects = self._inner, self._inner.pool.address
         sim, words = self._sim, self._words
         until = words[_POSITION] + budget
+        # What a full ledger interrupted: the batch is seen first, then answered.
+        if commit(sim) == 0:
+            return Status.ROOM
         status = self._answer()
         while status == Status.MORE and words[_POSITION] < until:
-            if commit(sim, staged) == 0:
-                return Status.ROOM
-            status = int(next_batch(sim, staged, objects))
+            status = int(next_batch(sim, objects))
             if status == TIMER:
                 stage_timer(sim, objects)
+                inner.handle(may_cut=False)
+            elif status == ARRIVAL:
+                stage_arrival(sim, objects)
                 inner.handle(may_cut=False)
             elif status == Status.MORE:
                 last = inner.handle(may_cut=True)
                 if last >= 0:
-                    cut(staged, last)
-                if commit(sim, staged) == 0:
+                    cut(sim, last)
+                if commit(sim) == 0:
                     return Status.ROOM
             elif status != HEAR:
                 return status
@@ -218,8 +234,11 @@ class InterpretedBody:
             until = until or int(self._view["now"]) + _DRAIN_NS
             if next_due_in_flight(self._sim) > until:
                 return Status.MORE
-            while step_flight(self._sim) < 0:
+            while (done := step_flight(self._sim)) == FULL:
                 room()
+            if done == FED:
+                stage_arrival(self._sim, self._inner.pool.address)
+                self._inner.handle(may_cut=False)
 
     def _answer(self) -> int:
         """Handle reports and take requests until there are none; a Status."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from livekit.events import TIMER
 
-__all__ = ["FOREVER", "FUNDING", "RECORDED", "SIM", "Stage", "Status"]
+__all__ = ["FOREVER", "FUNDING", "SIM", "Stage", "Status"]
 
 _WORDS: Final = (
     "core",  # address of the trading core
@@ -17,6 +17,8 @@ _WORDS: Final = (
     "ctx",  # CONTEXT of the strategy
     "ledger",
     "heap",  # HEAP of the day's streams
+    "queue",  # QUEUE, the block of events that come next
+    "offsets",  # int64 by listed event of a batch: unseen events up to it
     "requests",  # SIDE, consumer of the strategy's orders ring
     "scratch",  # 256 bytes: an event under its own number of instrument
     "stage",  # where to go on after an exception
@@ -24,12 +26,10 @@ _WORDS: Final = (
     "now",  # time of what happens, ns
     "gate",  # something besides the next event may be due before this time
     "position",  # events that the venue has seen
-    "wanted",  # bit k: kind k goes to the strategy
     "uses_book",
     "logs",  # the strategy writes log lines
     "taken",  # requests taken from the strategy
-    "n_cancels",  # of them, cancels
-    "has_latency",  # something may be in flight
+    "has_latency",  # something may be under way
     "period",  # of the strategy's timer, ns, 0 for none
     "timer_due",
     "margin",  # rows that one event may need in the ledger
@@ -37,12 +37,8 @@ _WORDS: Final = (
     "n_funding",
     "funding_index",
     "answers",  # rounds of reports and requests at one time
-    "feed",  # address of slots, events on their way to the strategy; 0 for none
-    "feed_mask",
-    "feed_head",
-    "feed_tail",
-    "feed_ns",  # latency of the feed; RECORDED: from ts_event to ts_recv
-    "venue_ns",  # time of the last event at the venue
+    "feed",  # FEED, market events on their way to the strategy
+    "delays_feed",
 )
 
 SIM: Final = np.dtype(
@@ -59,7 +55,6 @@ FUNDING: Final = np.dtype([("ts", "<i8"), ("instrument", "<i8"), ("rate", "<f8")
 """One payment of funding: when, of which instrument, at which fraction of the value."""
 
 FOREVER: Final = 1 << 62
-RECORDED: Final = -1
 
 
 class Stage:

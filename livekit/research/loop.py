@@ -16,24 +16,31 @@ Layer 3. Allocates nothing.
 
 from typing import Final
 
-from livekit.events import ANY_INSTRUMENT, HEAD, ORDER, TIMER, Action, Kind
+from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, ORDER, TIMER, Kind
 from livekit.research.layout import FOREVER, FUNDING, SIM, Stage, Status
+from livekit.research.queue import QUEUE, ROWS, TAGS, top_up
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import copy_lines, load_i64, record
 from livekit.ring.spsc import peek, release
-from livekit.store.merge import HEAP, STREAM, advance
 from livekit.strategy.compiled.driver import DRIVER, invoke
 from livekit.strategy.context import CONTEXT, LOG_ROWS, remember_book
 from livekit.strategy.reports import apply_report
+from livekit.trading.account import apply_funding
+from livekit.trading.feed import feed_due, feed_event, pop_feed, push_feed, venue_time
 from livekit.trading.layout import CORE, OUTBOX, outbox_at
-from livekit.trading.ledger import LEDGER, has_room, note_order, note_report, tick
-from livekit.trading.orders import find_order
+from livekit.trading.ledger import LEDGER, has_room, note_report, note_request, tick
 from livekit.trading.outbox import OUTBOX_FULL
 from livekit.trading.router import advance as advance_venue
-from livekit.trading.router import apply_funding, next_due, on_market, on_request
+from livekit.trading.router import next_due, on_market, on_request
 
 __all__ = [
+    "FED",
+    "FULL",
+    "HEARD",
+    "NOTHING",
+    "TIMED",
     "count_waiting",
+    "event_at",
     "next_due_for_strategy",
     "next_due_in_flight",
     "simulate",
@@ -53,13 +60,18 @@ _ENDLESS: Final = Status.ENDLESS
 _ORDER: Final = int(Kind.ORDER)
 _BOOK: Final = int(Kind.BOOK)
 _TIMER: Final = int(Kind.TIMER)
-_CANCEL: Final = int(Action.CANCEL)
 _REPORT: Final = int(OUTBOX.fields["report"][1])  # type: ignore[index]
 _CALLBACKS: Final = int(DRIVER.fields["callbacks"][1])  # type: ignore[index]
 _TIMER_EVENT: Final = int(SIM.fields["timer"][1])  # type: ignore[index]
 _FUNDING_BYTES: Final = FUNDING.itemsize
 _HALF_LOG: Final = LOG_ROWS // 2
 _MAX_ANSWERS: Final = 100_000
+
+NOTHING: Final = 0
+HEARD: Final = 1  # something the strategy may hear of
+TIMED: Final = 2  # its timer fired
+FED: Final = 3  # an event reached it
+FULL: Final = -1  # the ledger or the feed must grow first
 
 
 @hot
@@ -68,7 +80,7 @@ def next_due_for_strategy(sim: int) -> int:
     s = record(SIM, sim)
     due = FOREVER
     if s.has_latency:
-        due = next_due(s.core)
+        due = min(next_due(s.core), feed_due(s.feed))
     if s.period:
         due = min(due, s.timer_due - 1)
     if s.funding_index < s.n_funding:
@@ -96,10 +108,8 @@ def take_requests(sim: int) -> int:
         sequence = top.sequence
         if on_request(s.core, 0, slot, s.now) == OUTBOX_FULL:
             break
-        if top.sequence != sequence:
-            note_order(s.ledger, find_order(s.core, 0, i64(request.order_id)))
-        elif request.action >= _CANCEL:
-            s.n_cancels += 1
+        is_admitted = top.sequence != sequence
+        note_request(s.ledger, i64(request.action), i64(request.order_id) if is_admitted else 0)
         release(s.requests)
         s.taken += 1
         taken += 1
@@ -206,30 +216,74 @@ def _fire_timer(sim: int, ts: int) -> None:
 
 
 @hot
-def next_due_in_flight(sim: int) -> int:
-    """Return when the first thing in flight arrives; FOREVER when nothing is."""
+def event_at(sim: int, index: int) -> int:
+    """Return the address of an event of the block, under its own number of instrument."""
     s = record(SIM, sim)
-    return next_due(s.core) if s.has_latency else FOREVER
+    row = load_i64(s.queue + ROWS + index * 8)
+    instrument = load_i64(s.queue + TAGS + index * 8) >> 1
+    if instrument == 0:
+        return row
+    copy_lines(s.scratch, row, EVENT_BYTES[load_i64(row) & 15] >> 6)
+    record(HEAD, s.scratch).instrument = instrument
+    return i64(s.scratch)
+
+
+@inner
+def _call_back(sim: int, event: int) -> None:
+    """Call a compiled strategy's callback of a market event, if it has one."""
+    s = record(SIM, sim)
+    kind = load_i64(event) & 15
+    _begin(s.ctx, event)
+    if kind == _BOOK and s.uses_book:
+        remember_book(s.ctx, event)
+    callback = load_i64(s.driver + _CALLBACKS + kind * 8)
+    if callback:
+        record(DRIVER, s.driver).handled += 1
+        s.stage = _SETTLE
+        invoke(callback, s.ctx, event)
+        s.stage = _FETCH
+
+
+@hot
+def next_due_in_flight(sim: int) -> int:
+    """Return when the first thing under way arrives; FOREVER when nothing is."""
+    s = record(SIM, sim)
+    return min(next_due(s.core), feed_due(s.feed)) if s.has_latency else FOREVER
 
 
 @hot
 def step_flight(sim: int) -> int:
-    """Let the first thing in flight arrive; 1, or -1 when the ledger must grow first."""
+    """Let the first thing under way arrive: HEARD, FED, or FULL with nothing done.
+
+    An event comes before a request or answer that is due at the same time.
+    """
     s = record(SIM, sim)
-    flight = next_due(s.core)
-    if tick(s.ledger, flight) == 0:
-        return -1
-    s.now = flight
-    advance_venue(s.core, flight + 1)
-    return 1
+    flight, feed = next_due(s.core), feed_due(s.feed)
+    due = min(flight, feed)
+    if tick(s.ledger, due) == 0:
+        return FULL
+    s.now = due
+    if feed <= flight:
+        event = feed_event(s.feed)
+        pop_feed(s.feed)
+        if s.driver:
+            _call_back(sim, event)
+        return FED
+    advance_venue(s.core, due + 1)
+    return HEARD
 
 
 @hot
 def step_before(sim: int, now: int) -> int:
     """Do the first thing that comes before an event at `now`.
 
-    Returns 0 when there is none, 1 when something was done that the strategy must hear
-    of, 2 when it was its timer, or -1 when the ledger must grow first.
+    Timers and funding of the same time come before it, what is under way after it.
+
+    Returns
+    -------
+    int
+        NOTHING, HEARD, TIMED, FED, or FULL with nothing done. A compiled strategy's
+        callback has been called.
     """
     s = record(SIM, sim)
     timer, funding = FOREVER, FOREVER
@@ -238,22 +292,21 @@ def step_before(sim: int, now: int) -> int:
     if s.funding_index < s.n_funding:
         funding = record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES).ts
     flight = next_due_in_flight(sim)
-    first = min(timer, funding, flight + 1)
-    if first > now:
-        return 0 if tick(s.ledger, now) else -1
+    if min(timer, funding, flight + 1) > now:
+        return NOTHING if tick(s.ledger, now) else FULL
     if flight < min(timer, funding):
         return step_flight(sim)
     if tick(s.ledger, min(timer, funding)) == 0:
-        return -1
+        return FULL
     if funding <= timer:
         row = record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES)
         s.funding_index += 1
         s.now = max(s.now, funding)
         apply_funding(s.core, row.instrument, row.rate, funding)
-        return 1
+        return HEARD
     s.now = max(s.now, timer)
     _fire_timer(sim, timer)
-    return 2
+    return TIMED
 
 
 @hot
@@ -261,9 +314,9 @@ def _before(sim: int, now: int) -> int:
     """Do everything that comes before an event at `now`, for a compiled strategy; a Status."""
     while True:
         done = step_before(sim, now)
-        if done < 0:
+        if done == FULL:
             return _ROOM
-        if done == 0:
+        if done == NOTHING:
             break
         status = _settle(sim)
         if status != _MORE:
@@ -272,53 +325,68 @@ def _before(sim: int, now: int) -> int:
     return _MORE
 
 
-@hot
-def simulate(sim: int, budget: int) -> int:
-    """Put up to `budget` events of the open day through a compiled strategy; a Status."""
+@inner
+def _see(sim: int, event: int, now: int) -> int:
+    """Let the venue see the next event, and the strategy too or later; 0 when it cannot yet."""
     s = record(SIM, sim)
-    heap = record(HEAP, s.heap)
+    queue = record(QUEUE, s.queue)
+    is_wanted = load_i64(s.queue + TAGS + queue.start * 8) & 1
+    is_delayed = is_wanted and s.delays_feed
+    if is_delayed and push_feed(s.feed, event) == 0:
+        return 0
+    queue.start += 1
+    s.position += 1
+    s.now = now
+    if on_market(s.core, event, now) and s.has_latency:
+        s.gate = _next_gate(sim)  # its answer is on its way
+    if is_delayed:
+        s.gate = min(s.gate, feed_due(s.feed))
+    elif is_wanted:
+        _call_back(sim, event)
+    return 1
+
+
+@hot
+def _put_through(sim: int, n: int) -> int:
+    """Put up to `n` events of the block through a compiled strategy; a Status."""
+    s = record(SIM, sim)
+    queue = record(QUEUE, s.queue)
     context = record(CONTEXT, s.ctx)
-    driver = record(DRIVER, s.driver)
     top = record(CORE, s.core)
-    if s.stage != _FETCH:
-        status = _settle(sim)
-        if status != _MORE:
-            return status
-    until = s.position + budget
-    while s.position < until:
-        if heap.n == 0:
-            return _END
-        stream = load_i64(heap.entries)
-        own = record(STREAM, stream)
-        now = own.ts
+    until = min(queue.end, queue.start + n)
+    while queue.start < until:
+        event = event_at(sim, queue.start)
+        now = venue_time(s.feed, event) if s.delays_feed else record(HEAD, event).ts_recv
         if s.gate < now:
             status = _before(sim, now)
             if status != _MORE:
                 return status
-        event = own.row
-        if own.instrument != 0:
-            event = s.scratch
-            copy_lines(event, own.row, own.n_bytes >> 6)
-            record(HEAD, event).instrument = own.instrument
-        advance(s.heap, stream)
-        s.now = now
-        s.position += 1
-        on_market(s.core, event, now)
-        kind = load_i64(event) & 15
-        if s.wanted >> kind & 1:
-            _begin(s.ctx, event)
-            if kind == _BOOK and s.uses_book:
-                remember_book(s.ctx, event)
-            callback = load_i64(s.driver + _CALLBACKS + kind * 8)
-            if callback:
-                driver.handled += 1
-                s.stage = _SETTLE
-                invoke(callback, s.ctx, event)
-                s.stage = _FETCH
+            event = event_at(sim, queue.start)
+        if _see(sim, event, now) == 0:
+            return _ROOM
         if context.sequence != s.taken or top.n_reports != 0:
             status = _settle(sim)
             if status != _MORE:
                 return status
         if s.logs and context.log_tail - context.log_head >= _HALF_LOG:
             return _LOG
+    return _MORE
+
+
+@hot
+def simulate(sim: int, budget: int) -> int:
+    """Put up to `budget` events of the open day through a compiled strategy; a Status."""
+    s = record(SIM, sim)
+    queue = record(QUEUE, s.queue)
+    if s.stage != _FETCH:
+        status = _settle(sim)
+        if status != _MORE:
+            return status
+    until = s.position + budget
+    while s.position < until:
+        if queue.start == queue.end and top_up(s.heap, s.queue) == 0:
+            return _END
+        status = _put_through(sim, until - s.position)
+        if status != _MORE:
+            return status
     return _MORE

@@ -18,6 +18,7 @@ from livekit.events import SLOT_BYTES
 from livekit.research.bodies import Body, CompiledBody, InterpretedBody
 from livekit.research.data import Data
 from livekit.research.layout import FUNDING, SIM, Status
+from livekit.research.queue import QUEUE
 from livekit.ring.layout import (
     CONTROL_BYTES,
     ORDER_SLOT_BYTES,
@@ -33,8 +34,9 @@ from livekit.strategy.declaration import Declaration, declare
 from livekit.strategy.loader import make_instance
 from livekit.strategy.table import InstrumentTable
 from livekit.trading.core import TradingCore
+from livekit.trading.feed import RECORDED, Feed
 from livekit.trading.latency import Latency
-from livekit.trading.ledger import Ledger, close, open_at
+from livekit.trading.ledger import Ledger, close
 from livekit.trading.limits import Fees, RiskLimits
 
 __all__ = ["Settings", "Simulation"]
@@ -158,6 +160,11 @@ class Simulation:
         """Time of the last thing that happened, ns."""
         return int(self.view["now"])
 
+    @property
+    def n_errors(self) -> int:
+        """Exceptions that came out of callbacks."""
+        return int(self._context.counters["errors"])
+
     # Running.
 
     def step(self) -> bool:
@@ -178,7 +185,7 @@ class Simulation:
             self.failure = self.body.failure
             return False
         if status == Status.ROOM:
-            self.ledger.grow(self._margin)
+            self._room()
         elif status == Status.ENDLESS:
             raise StrategyError(
                 f"strategy {self.declaration.name!r} answers its own order reports without end at "
@@ -199,7 +206,9 @@ class Simulation:
         close(self.ledger.address, self.now)
 
     def _room(self) -> None:
+        """Let grow what a loop found full."""
         self.ledger.grow(self._margin)
+        self._feed.grow()
 
     def _pace(self, done: int, spent_ns: int) -> None:
         """Choose the next budget so that a step lasts about 30 ms."""
@@ -212,7 +221,6 @@ class Simulation:
         self.body.start()
         self._open_next()
         first = self.data.first_ts
-        open_at(self.ledger.address, first)
         if self.view["period"]:
             self.view["timer_due"] = (first // self.view["period"] + 1) * self.view["period"]
 
@@ -230,7 +238,8 @@ class Simulation:
             row["end"] = one.rows.ctypes.data + one.rows.nbytes
             row["n_bytes"] = one.rows.dtype.itemsize
             row["instrument"] = one.instrument
-            row["tag"] = one.instrument in wanted and self.declaration.kinds >> one.kind & 1
+            listens = one.instrument in wanted and self.declaration.kinds >> one.kind & 1
+            row["tag"] = 2 * one.instrument + bool(listens)
         base = self._streams.ctypes.data
         self._entries = base + np.arange(len(streams), dtype=np.int64) * STREAM.itemsize
         self._heap["entries"], self._heap["n"] = self._entries.ctypes.data, len(streams)
@@ -274,13 +283,18 @@ class Simulation:
     def _fill_view(self) -> None:
         view, settings = self.view, self.settings
         self._heap = np.zeros(1, HEAP)
+        self._queue = aligned_zeros(QUEUE.itemsize)
+        view["queue"] = self._queue.ctypes.data
         self._scratch = aligned_zeros(SLOT_BYTES)
         view["core"], view["ctx"] = self.core.address, self._context.address
         view["driver"], view["ledger"] = self.body.driver, self.ledger.address
         view["heap"], view["requests"] = self._heap.ctypes.data, self._consumer.ctypes.data
         view["scratch"], view["margin"] = self._scratch.ctypes.data, self._margin
         view["uses_book"], view["logs"] = self.declaration.uses_book, self.body.writes_log
-        view["has_latency"] = not settings.latency.is_zero
+        latency = settings.latency
+        self._feed = Feed(RECORDED if latency.is_feed_recorded else latency.feed_ns)
+        view["has_latency"] = not (latency.is_zero and self._feed.is_zero)
+        view["feed"], view["delays_feed"] = self._feed.address, not self._feed.is_zero
         view["period"] = self.declaration.timer_ns
         view["gate"] = -1
         self._funding = _funding_rows(settings.funding, self.data)

@@ -12,78 +12,49 @@ Layer 3. Allocates nothing.
 
 from typing import Final
 
-import numpy as np
-
-from livekit.events import EVENT_BYTES, HEAD, Kind
+from livekit.events import EVENT_BYTES, HEAD, SLOT_BYTES, Kind
 from livekit.research.layout import SIM, Status
-from livekit.research.loop import next_due_for_strategy, step_before
+from livekit.research.loop import (
+    FED,
+    FULL,
+    HEARD,
+    NOTHING,
+    TIMED,
+    event_at,
+    next_due_for_strategy,
+    step_before,
+)
+from livekit.research.queue import QUEUE, TAGS, top_up
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import copy_lines, load_i64, record, store_i64
-from livekit.store.merge import HEAP, STREAM, advance
 from livekit.strategy.pool import BATCH, POOL
+from livekit.trading.feed import FEED, feed_due, push_feed, venue_time
 from livekit.trading.layout import CORE, OUTBOX, outbox_at
 from livekit.trading.ledger import has_room, note_report, tick
-from livekit.trading.router import may_report, on_market
+from livekit.trading.market import may_fill
+from livekit.trading.router import on_market
 
-__all__ = ["HEAR", "STAGED", "TIMER", "commit", "cut", "next_batch", "stage_reports", "stage_timer"]
+__all__ = [
+    "ARRIVAL",
+    "HEAR",
+    "TIMER",
+    "commit",
+    "cut",
+    "next_batch",
+    "stage_arrival",
+    "stage_reports",
+    "stage_timer",
+]
 
-STAGED: Final = np.dtype(
-    [
-        ("start", "<i8"),  # first event that the venue has not seen
-        ("end", "<i8"),
-        ("n", "<i8"),  # events of the batch that the venue has not seen
-        ("rows", "<i8", (BATCH,)),  # addresses
-        ("instruments", "<i8", (BATCH,)),
-        ("wanted", "<i8", (BATCH,)),
-        ("offsets", "<i8", (BATCH,)),  # of a listed event: events from `start` up to it
-    ]
-)
-"""Events taken from the merge and not yet seen by the venue."""
-
-HEAR: Final = 16  # nothing is listed, but the strategy has something to hear of
-TIMER: Final = 17  # its timer fired
+HEAR: Final = 16 + HEARD  # nothing is listed, but the strategy has something to hear of
+TIMER: Final = 16 + TIMED  # its timer fired
+ARRIVAL: Final = 16 + FED  # a delayed event reached it
 _MORE: Final = Status.MORE
 _END: Final = Status.END
 _ROOM: Final = Status.ROOM
-_ROWS: Final = int(STAGED.fields["rows"][1])  # type: ignore[index]
-_INSTRUMENTS: Final = int(STAGED.fields["instruments"][1])  # type: ignore[index]
-_WANTED: Final = int(STAGED.fields["wanted"][1])  # type: ignore[index]
-_OFFSETS: Final = int(STAGED.fields["offsets"][1])  # type: ignore[index]
 _REPORT: Final = int(OUTBOX.fields["report"][1])  # type: ignore[index]
 _TIMER_EVENT: Final = int(SIM.fields["timer"][1])  # type: ignore[index]
 _TIMER_KIND: Final = int(Kind.TIMER)
-
-
-@inner
-def _top_up(sim: int, staged: int) -> None:
-    """Take events from the merge; nothing is staged."""
-    view = record(STAGED, staged)
-    heap_at = record(SIM, sim).heap
-    heap = record(HEAP, heap_at)
-    view.start = 0
-    n = 0
-    while n < BATCH and heap.n > 0:
-        stream = load_i64(heap.entries)
-        own = record(STREAM, stream)
-        store_i64(staged + _ROWS + n * 8, own.row)
-        store_i64(staged + _INSTRUMENTS + n * 8, own.instrument)
-        store_i64(staged + _WANTED + n * 8, own.tag)
-        advance(heap_at, stream)
-        n += 1
-    view.end = n
-
-
-@inner
-def _event_at(sim: int, staged: int, index: int) -> int:
-    """Return the address of a staged event under its own number of instrument."""
-    row = load_i64(staged + _ROWS + index * 8)
-    instrument = load_i64(staged + _INSTRUMENTS + index * 8)
-    if instrument == 0:
-        return row
-    scratch = record(SIM, sim).scratch
-    copy_lines(scratch, row, EVENT_BYTES[load_i64(row) & 15] >> 6)
-    record(HEAD, scratch).instrument = instrument
-    return i64(scratch)
 
 
 @inner
@@ -117,82 +88,111 @@ def _clear(pool: int) -> None:
 
 
 @inner
-def _see(sim: int, event: int) -> int:
-    """Let the venue see an event; 0 when the ledger must grow first."""
+def _has_room(sim: int, now: int) -> int:
+    """Take the samples due before `now`; 0 when the ledger must grow first."""
     s = record(SIM, sim)
-    now = record(HEAD, event).ts_recv
-    if tick(s.ledger, now) == 0 or has_room(s.ledger, s.margin) == 0:
-        return 0
+    return i64(tick(s.ledger, now) and has_room(s.ledger, s.margin))
+
+
+@inner
+def _see(sim: int, event: int, now: int) -> None:
+    """Let the venue see an event."""
+    s = record(SIM, sim)
     s.now = now
     s.position += 1
-    on_market(s.core, event, now)
+    if on_market(s.core, event, now) and s.has_latency:
+        s.gate = next_due_for_strategy(sim)  # its answer is on its way
+
+
+@inner
+def _start_batch(sim: int, pool: int) -> int:
+    """Let the venue see the next event and list it; a Status, HEAR, TIMER or ARRIVAL.
+
+    MORE with nothing listed: call again.
+    """
+    s = record(SIM, sim)
+    queue = record(QUEUE, s.queue)
+    if queue.start == queue.end and top_up(s.heap, s.queue) == 0:
+        return _END
+    event = event_at(sim, queue.start)
+    now = venue_time(s.feed, event)
+    if s.gate < now:
+        done = step_before(sim, now)
+        s.gate = next_due_for_strategy(sim)
+        if done != NOTHING:
+            return _ROOM if done == FULL else 16 + done
+        event = event_at(sim, queue.start)
+    is_wanted = load_i64(s.queue + TAGS + queue.start * 8) & 1
+    if _has_room(sim, now) == 0:
+        return _ROOM
+    if is_wanted and s.delays_feed and push_feed(s.feed, event) == 0:
+        return _ROOM
+    _see(sim, event, now)
+    queue.start += 1
+    if is_wanted and s.delays_feed:
+        s.gate = min(s.gate, feed_due(s.feed))
+    elif is_wanted:
+        store_i64(s.offsets, 0)
+        _list(pool, event)
+    if not is_wanted or s.delays_feed:
+        return HEAR if record(CORE, s.core).n_reports else _MORE
+    return _MORE
+
+
+@inner
+def _extend_batch(sim: int, pool: int) -> int:
+    """Take the next event into the batch, unseen by the venue; 0 where the batch must end."""
+    s = record(SIM, sim)
+    queue = record(QUEUE, s.queue)
+    index = queue.start + queue.n
+    if index == queue.end or s.delays_feed:
+        return 0
+    event = event_at(sim, index)
+    if s.gate < record(HEAD, event).ts_recv or may_fill(s.core, event):
+        return 0
+    queue.n += 1
+    if load_i64(s.queue + TAGS + index * 8) & 1:
+        store_i64(s.offsets + record(POOL, pool).listed * 8, queue.n)
+        _list(pool, event)
     return 1
 
 
 @hot
-def next_batch(sim: int, staged: int, pool: int) -> int:
-    """List the next batch in the pool; a Status, or HEAR or TIMER with nothing listed."""
+def next_batch(sim: int, pool: int) -> int:
+    """List the next batch in the pool; a Status, or HEAR, TIMER or ARRIVAL with nothing listed."""
     s = record(SIM, sim)
-    view = record(STAGED, staged)
     listed = record(POOL, pool)
-    top = record(CORE, s.core)
     _clear(pool)
-    view.n = 0
-    while listed.listed < BATCH:
-        index = view.start + view.n
-        if index == view.end:
-            if listed.listed:
-                return _MORE
-            _top_up(sim, staged)
-            index = 0
-            if view.end == 0:
-                return _END
-        event = _event_at(sim, staged, index)
-        now = record(HEAD, event).ts_recv
-        if s.gate < now:
-            if listed.listed:
-                return _MORE
-            done = step_before(sim, now)
-            if done < 0:
-                return _ROOM
-            s.gate = next_due_for_strategy(sim)
-            if done:
-                return TIMER if done == 2 else HEAR
-        is_wanted = load_i64(staged + _WANTED + index * 8)
-        if listed.listed == 0:
-            if _see(sim, event) == 0:
-                return _ROOM
-            view.start += 1
-            if is_wanted:
-                _list(pool, event)
-                store_i64(staged + _OFFSETS, 0)
-            if top.n_reports:
-                return _MORE if is_wanted else HEAR
-        else:
-            if may_report(s.core, event):
-                return _MORE
-            view.n += 1
-            if is_wanted:
-                store_i64(staged + _OFFSETS + listed.listed * 8, view.n)
-                _list(pool, event)
+    record(QUEUE, s.queue).n = 0
+    while listed.listed == 0:
+        status = _start_batch(sim, pool)
+        if status != _MORE:
+            return status
+    if record(CORE, s.core).n_reports == 0:
+        while listed.listed < BATCH and _extend_batch(sim, pool):
+            pass
     return _MORE
 
 
 @hot
-def cut(staged: int, last: int) -> None:
+def cut(sim: int, last: int) -> None:
     """End the batch with its listed event `last`."""
-    record(STAGED, staged).n = load_i64(staged + _OFFSETS + last * 8)
+    s = record(SIM, sim)
+    record(QUEUE, s.queue).n = load_i64(s.offsets + last * 8)
 
 
 @hot
-def commit(sim: int, staged: int) -> int:
+def commit(sim: int) -> int:
     """Let the venue see the batch; 0 when the ledger must grow first, and then again."""
-    view = record(STAGED, staged)
-    while view.n > 0:
-        if _see(sim, _event_at(sim, staged, view.start)) == 0:
+    queue = record(QUEUE, record(SIM, sim).queue)
+    while queue.n > 0:
+        event = event_at(sim, queue.start)
+        now = record(HEAD, event).ts_recv
+        if _has_room(sim, now) == 0:
             return 0
-        view.start += 1
-        view.n -= 1
+        _see(sim, event, now)
+        queue.start += 1
+        queue.n -= 1
     return 1
 
 
@@ -222,3 +222,12 @@ def stage_timer(sim: int, pool: int) -> None:
     _clear(pool)
     if record(POOL, pool).bases[_TIMER_KIND] >= 0:
         _list(pool, sim + _TIMER_EVENT)
+
+
+@hot
+def stage_arrival(sim: int, pool: int) -> None:
+    """List the delayed event that was just taken out of the feed."""
+    feed = record(SIM, sim).feed
+    view = record(FEED, feed)
+    _clear(pool)
+    _list(pool, view.slots + ((view.head - 1) & view.mask) * SLOT_BYTES)

@@ -14,7 +14,7 @@ from livekit.events import HEAD
 from livekit.ring.jit import hot
 from livekit.ring.memory import copy_lines, load_i64, record, store_i64
 
-__all__ = ["HEAP", "STREAM", "advance", "build", "fill", "skip"]
+__all__ = ["HEAP", "STREAM", "advance", "build", "fill", "look", "skip"]
 
 STREAM: Final = np.dtype(
     [

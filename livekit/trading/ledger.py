@@ -3,7 +3,7 @@
 Whoever drives a trading core calls, in this order,
 
     tick(ledger, now)           before anything happens at `now`
-    note_order(ledger, ...)     after a request that was admitted
+    note_request(ledger, ...)   after a request was given to the core
     note_report(ledger, row)    for every report, before its strategy hears of it
 
 and gets the three logs of ledger_layout. A sample or markout due at a time sees
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from livekit.events import ORDER, OrderStatus
+from livekit.events import ORDER, Action, OrderStatus
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import load_i64, record, store_i64
 from livekit.trading.account import unrealized_pnl
@@ -34,15 +34,15 @@ from livekit.trading.layout import (
 )
 from livekit.trading.ledger_layout import EQUITY_LOG, FILL_LOG, HORIZONS_NS, ORDER_LOG
 from livekit.trading.market import reference_price
+from livekit.trading.orders import find_order
 
 __all__ = [
     "LEDGER",
     "Ledger",
     "close",
     "has_room",
-    "note_order",
     "note_report",
-    "open_at",
+    "note_request",
     "tick",
 ]
 
@@ -64,7 +64,10 @@ LEDGER: Final = np.dtype(
         ("next_sample", "<i8"),
         ("next_due", "<i8"),  # nothing is due before this time
         ("markouts", "<i8", (4,)),  # first fill whose mid is still to come, by horizon
-        ("n_modifies", "<i8"),
+        ("n_requests", "<i8"),
+        ("n_cancels", "<i8"),  # of them, requests to cancel one or all
+        ("n_modifies", "<i8"),  # that took effect
+        ("lost", "<i8"),  # rows that found no room
         ("volume", "<f8"),
         ("cash", "<f8"),
         ("rejects", "<i8", (32,)),
@@ -86,6 +89,7 @@ _H0, _H1, _H2, _H3 = HORIZONS_NS
 _MID: Final = np.dtype([("value", "<f8")])
 _ID: Final = 0xFFFFFFFF
 _MAKER: Final = 1
+_CANCEL: Final = int(Action.CANCEL)
 _CANCELED: Final = int(OrderStatus.CANCELED)
 
 
@@ -98,15 +102,6 @@ def has_room(ledger: int, margin: int) -> int:
         and view.n_fills + margin <= view.max_fills
         and view.n_equity + margin <= view.max_equity
     )
-
-
-@hot
-def open_at(ledger: int, ts: int) -> None:
-    """Begin at the time of the first event."""
-    view = record(LEDGER, ledger)
-    _sample(ledger, ts)
-    view.next_sample = (ts // view.sample_ns + 1) * view.sample_ns
-    view.next_due = view.next_sample
 
 
 @hot
@@ -189,6 +184,11 @@ def tick(ledger: int, now: int) -> int:
     view = record(LEDGER, ledger)
     if view.next_due >= now:
         return 1
+    if view.n_equity == 0:  # the first event
+        _sample(ledger, now)
+        view.next_sample = (now // view.sample_ns + 1) * view.sample_ns
+        view.next_due = view.next_sample
+        return 1
     if now - view.next_sample > _DAY_NS:
         view.next_sample = (now - 1) // view.sample_ns * view.sample_ns
     while view.next_sample < now:
@@ -204,10 +204,14 @@ def tick(ledger: int, now: int) -> int:
     return 1
 
 
-@hot
-def note_order(ledger: int, row: int) -> None:
+@inner
+def _note_order(ledger: int, row: int) -> None:
     """Write down an order that was just admitted, by its row in the core."""
     view = record(LEDGER, ledger)
+    if view.n_orders >= view.max_orders:
+        view.lost += 1
+        store_i64(view.rows + row * 8, -1)
+        return
     order = record(ORDER_ROW, order_at(view.core, row))
     market = record(MARKET, market_at(view.core, i64(order.instrument)))
     log = record(ORDER_LOG, view.orders + view.n_orders * _ORDER_BYTES)
@@ -236,10 +240,24 @@ def note_order(ledger: int, row: int) -> None:
     log.queue_ahead = np.nan
 
 
+@hot
+def note_request(ledger: int, action: int, order_id: int) -> None:
+    """Write down a request: its order when it was admitted (`order_id` above 0), or a cancel."""
+    view = record(LEDGER, ledger)
+    view.n_requests += 1
+    if order_id != 0:
+        _note_order(ledger, find_order(view.core, view.strategy, order_id))
+    elif action >= _CANCEL:
+        view.n_cancels += 1
+
+
 @inner
 def _note_refused(ledger: int, report: int) -> None:
     """Write down an order that was refused before it had a row."""
     view = record(LEDGER, ledger)
+    if view.n_orders >= view.max_orders:
+        view.lost += 1
+        return
     asked = record(ORDER, report)
     log = record(ORDER_LOG, view.orders + view.n_orders * _ORDER_BYTES)
     view.n_orders += 1
@@ -274,6 +292,9 @@ def _note_refused(ledger: int, report: int) -> None:
 def _note_fill(ledger: int, item_at: int, log_at: int) -> None:
     """Append the fill that a report tells of."""
     view = record(LEDGER, ledger)
+    if view.n_fills >= view.max_fills:
+        view.lost += 1
+        return
     item = record(OUTBOX, item_at)
     report = record(ORDER, item_at + _REPORT)
     log = record(ORDER_LOG, log_at)
@@ -301,19 +322,15 @@ def _note_fill(ledger: int, item_at: int, log_at: int) -> None:
     log.fee += report.fee
 
 
-@hot
-def note_report(ledger: int, item_at: int) -> None:
-    """Write down a report: `item_at` is the address of a row of the outbox."""
+@inner
+def _note_change(ledger: int, item_at: int) -> None:
+    """Write down what a report says of an order that has a row."""
     view = record(LEDGER, ledger)
     item = record(OUTBOX, item_at)
     report = record(ORDER, item_at + _REPORT)
-    if report.reject != NONE and report.status != _CANCELED:
-        view.rejects[min(i64(report.reject), 31)] += 1
-    if item.row == 0:
-        if report.action == NEW:
-            _note_refused(ledger, item_at + _REPORT)
-        return
     place = load_i64(view.rows + item.row * 8)
+    if place < 0:
+        return  # of an order that found no room, or that was there before the ledger
     log_at = view.orders + place * _ORDER_BYTES
     log = record(ORDER_LOG, log_at)
     log.status = report.status
@@ -337,6 +354,20 @@ def note_report(ledger: int, item_at: int) -> None:
         log.queue_ahead = item.queue_ahead
     if report.last_quantity > 0.0:
         _note_fill(ledger, item_at, log_at)
+
+
+@hot
+def note_report(ledger: int, item_at: int) -> None:
+    """Write down a report: `item_at` is the address of a row of the outbox."""
+    view = record(LEDGER, ledger)
+    item = record(OUTBOX, item_at)
+    report = record(ORDER, item_at + _REPORT)
+    if report.reject != NONE and report.status != _CANCELED:
+        view.rejects[min(i64(report.reject), 31)] += 1
+    if item.row != 0:
+        _note_change(ledger, item_at)
+    elif report.action == NEW:
+        _note_refused(ledger, item_at + _REPORT)
 
 
 class Ledger:
@@ -385,8 +416,7 @@ class Ledger:
         }
         self.view["core"], self.view["strategy"], self.view["cash"] = core, strategy, cash
         self.view["rows"] = self._rows.ctypes.data
-        self.view["sample_ns"], self.view["next_due"] = sample_ns, FOREVER
-        self.view["next_sample"] = FOREVER
+        self.view["sample_ns"], self.view["next_due"] = sample_ns, -1
         self._connect()
 
     def _connect(self) -> None:

@@ -14,10 +14,18 @@ from typing import Final
 
 import numpy as np
 
-from livekit.events import BOOK, BOOK_LEVELS
+from livekit.events import BOOK, BOOK_LEVELS, HEAD, QUOTE, TICKER, TRADE
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import copy_lines, record
-from livekit.trading.codes import BUY, FROM_QUOTE, FROM_TICKER
+from livekit.trading.codes import (
+    BUY,
+    FROM_QUOTE,
+    FROM_TICKER,
+    KIND_BOOK,
+    KIND_QUOTE,
+    KIND_TICKER,
+    KIND_TRADE,
+)
 from livekit.trading.layout import (
     CORE,
     FLOAT,
@@ -34,6 +42,7 @@ __all__ = [
     "is_book_fresh",
     "level_lots",
     "level_price",
+    "may_fill",
     "reference_ns",
     "reference_price",
     "set_book",
@@ -126,6 +135,33 @@ def set_book(core: int, instrument: int, event: int, now: int) -> int:
         market.seen_ask = seen_ask
         return 1
     return near
+
+
+@hot
+def may_fill(core: int, event: int) -> int:
+    """Tell whether a market event could fill a resting order; changes nothing.
+
+    1 too often, never too seldom: prices are compared with the bounds of what rests.
+    """
+    head = record(HEAD, event)
+    instrument = i64(head.instrument)
+    if instrument >= record(CORE, core).n_instruments:
+        return 0
+    market = record(MARKET, market_at(core, instrument))
+    if head.kind == KIND_QUOTE:
+        quote = record(QUOTE, event)
+        low, high = quote.ask_price, quote.bid_price
+    elif head.kind == KIND_TRADE:
+        low = high = record(TRADE, event).price
+    elif head.kind == KIND_BOOK:
+        low = record(FLOAT, event + _ASK_PRICE).value
+        high = record(FLOAT, event + _BID_PRICE).value
+    elif head.kind == KIND_TICKER:
+        ticker = record(TICKER, event)
+        low, high = ticker.ask_price, ticker.bid_price
+    else:
+        return 0
+    return i64(low <= market.buy_bound or high >= market.sell_bound)
 
 
 @hot
