@@ -39,11 +39,12 @@ PUMP: Final = np.dtype(
             "recorded",  # bit k: strategy k has a ledger
             "ledger_due",  # no sample or markout is due before this time
             "ledger_full",  # a ledger must grow before the next event
+            "is_seen",  # the venue has seen the event in hand, the strategies have not
             "request",  # the request being handled, copied out of shared memory
             "timer",  # the timer event being delivered
         ],
-        "formats": ["<i8"] * 25 + [ORDER, TIMER],
-        "offsets": [*range(0, 200, 8), 256, 384],
+        "formats": ["<i8"] * 26 + [ORDER, TIMER],
+        "offsets": [*range(0, 208, 8), 256, 384],
         "itemsize": 448,
     }
 )

@@ -1,9 +1,10 @@
 """The engine's inner loop: market data out, orders in, reports back, all compiled.
 
 One event goes through in this order, always: the paper exchange sees it (resting
-orders may fill), the board shows it, every strategy that wants it gets it, and only
-then the reports it caused; after that the orders that have arrived are taken, ring by
-ring in the order of their numbers. Lock-step replay waits between two events until
+orders may fill), the reports that causes are delivered, the board shows it, every
+strategy that wants it gets it; after that the orders that have arrived are taken, ring
+by ring in the order of their numbers. A strategy that sees a price has heard of what
+that price did to its orders. Lock-step replay waits between two events until
 every strategy has handled everything and has nothing more to say, so its result does
 not depend on the machine's timing.
 
@@ -247,24 +248,27 @@ def _show_strategies(pump: int, event: int) -> None:
 def _one_event(pump: int, event: int, now: int) -> int:
     """Let the venue see an event at `now`, and the strategies now or later.
 
-    Returns 0, with nothing done, when a blocking ring or the outbox has no room.
+    Returns 0 when a blocking ring or the outbox has no room: call again with the same
+    event, which the venue does not see twice.
     """
     view = record(PUMP, pump)
-    if view.delays_feed:
-        if push_feed(view.feed, event) == 0:
+    if view.is_seen == 0:
+        if view.delays_feed and push_feed(view.feed, event) == 0:
             return 0
-    elif lacks_room(view.hub, event) >= 0:
-        return 0
-    if view.ledger_due < now:
-        _tick_ledgers(pump, now)
-    if call3(view.on_market, view.core, event, now) == OUTBOX_FULL:
-        return 0
-    view.now = now
-    view.events_in += 1
+        if view.ledger_due < now:
+            _tick_ledgers(pump, now)
+        if call3(view.on_market, view.core, event, now) == OUTBOX_FULL:
+            return 0
+        view.is_seen = 1
+        view.now = now
+        if outbox_count(view.core) > view.n_kept:
+            drain_outbox(pump)
     if not view.delays_feed:
+        if lacks_room(view.hub, event) >= 0:
+            return 0
         _show_strategies(pump, event)
-    if outbox_count(view.core) > view.n_kept:
-        drain_outbox(pump)
+    view.is_seen = 0
+    view.events_in += 1
     return 1
 
 

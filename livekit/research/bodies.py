@@ -31,6 +31,7 @@ from livekit.research.staged import (
     cut,
     next_batch,
     stage_arrival,
+    stage_owed,
     stage_reports,
     stage_timer,
 )
@@ -252,6 +253,10 @@ class InterpretedBody:
                     return Status.ROOM
                 if listed == 0:
                     break
+                inner.handle(may_cut=False)
+                if inner.failure:
+                    return Status.END
+            if stage_owed(self._sim, objects):
                 inner.handle(may_cut=False)
                 if inner.failure:
                     return Status.END

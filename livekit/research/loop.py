@@ -5,7 +5,7 @@ give the same orders to the bit:
 
     what is in flight, funding and timers that come before it
     the venue sees it; resting orders may fill
-    the strategy handles it, then the reports it caused
+    the strategy handles the reports that caused, then the event
     the requests that made are taken, their reports handled, until nobody has more to say
 
 `simulate` runs a compiled strategy. What both ways of running share stands here too:
@@ -19,6 +19,7 @@ from typing import Final
 from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, ORDER, TIMER, Kind
 from livekit.research.layout import FOREVER, FUNDING, SIM, Stage, Status
 from livekit.research.queue import QUEUE, ROWS, TAGS, top_up
+from livekit.ring.call import call2, call4
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import copy_lines, load_i64, record
 from livekit.ring.spsc import peek, release
@@ -30,8 +31,7 @@ from livekit.trading.feed import feed_due, feed_event, pop_feed, push_feed, venu
 from livekit.trading.layout import CORE, OUTBOX, outbox_at
 from livekit.trading.ledger import LEDGER, has_room, note_report, note_request, tick
 from livekit.trading.outbox import OUTBOX_FULL
-from livekit.trading.router import advance as advance_venue
-from livekit.trading.router import next_due, on_market, on_request
+from livekit.trading.router import next_due, on_market
 
 __all__ = [
     "FED",
@@ -106,7 +106,7 @@ def take_requests(sim: int) -> int:
             break
         request = record(ORDER, slot)
         sequence = top.sequence
-        if on_request(s.core, 0, slot, s.now) == OUTBOX_FULL:
+        if call4(s.on_request, s.core, 0, slot, s.now) == OUTBOX_FULL:
             break
         is_admitted = top.sequence != sequence
         note_request(s.ledger, i64(request.action), i64(request.order_id) if is_admitted else 0)
@@ -121,7 +121,7 @@ def count_waiting(sim: int) -> int:
     """Count the requests of the strategy that wait, and the reports that wait for it."""
     s = record(SIM, sim)
     waiting = record(CONTEXT, s.ctx).sequence - s.taken
-    return waiting + record(CORE, s.core).n_reports - s.index
+    return waiting + record(CORE, s.core).n_reports - s.index + s.owes_event
 
 
 @inner
@@ -168,6 +168,34 @@ def _hand_fill(sim: int, report: int) -> None:
 
 
 @hot
+def event_at(sim: int, index: int) -> int:
+    """Return the address of an event of the block, under its own number of instrument."""
+    s = record(SIM, sim)
+    row = load_i64(s.queue + ROWS + index * 8)
+    instrument = load_i64(s.queue + TAGS + index * 8) >> 1
+    if instrument == 0:
+        return row
+    copy_lines(s.scratch, row, EVENT_BYTES[load_i64(row) & 15] >> 6)
+    record(HEAD, s.scratch).instrument = instrument
+    return i64(s.scratch)
+
+
+@inner
+def _call_back(sim: int, event: int) -> None:
+    """Call a compiled strategy's callback of a market event, if it has one."""
+    s = record(SIM, sim)
+    kind = load_i64(event) & 15
+    _begin(s.ctx, event)
+    if kind == _BOOK and s.uses_book:
+        remember_book(s.ctx, event)
+    callback = load_i64(s.driver + _CALLBACKS + kind * 8)
+    if callback:
+        record(DRIVER, s.driver).handled += 1
+        s.stage = _SETTLE
+        invoke(callback, s.ctx, event)
+
+
+@hot
 def _settle(sim: int) -> int:
     """Handle reports and requests of a compiled strategy until there are none; a Status."""
     s = record(SIM, sim)
@@ -183,6 +211,9 @@ def _settle(sim: int) -> int:
             _hand_report(sim)
         top.n_reports = 0
         s.index = 0
+        if s.owes_event:
+            s.owes_event = 0
+            _call_back(sim, event_at(sim, record(QUEUE, s.queue).start - 1))
         if take_requests(sim) == 0 and top.n_reports == 0:
             break
         s.answers += 1
@@ -216,35 +247,6 @@ def _fire_timer(sim: int, ts: int) -> None:
 
 
 @hot
-def event_at(sim: int, index: int) -> int:
-    """Return the address of an event of the block, under its own number of instrument."""
-    s = record(SIM, sim)
-    row = load_i64(s.queue + ROWS + index * 8)
-    instrument = load_i64(s.queue + TAGS + index * 8) >> 1
-    if instrument == 0:
-        return row
-    copy_lines(s.scratch, row, EVENT_BYTES[load_i64(row) & 15] >> 6)
-    record(HEAD, s.scratch).instrument = instrument
-    return i64(s.scratch)
-
-
-@inner
-def _call_back(sim: int, event: int) -> None:
-    """Call a compiled strategy's callback of a market event, if it has one."""
-    s = record(SIM, sim)
-    kind = load_i64(event) & 15
-    _begin(s.ctx, event)
-    if kind == _BOOK and s.uses_book:
-        remember_book(s.ctx, event)
-    callback = load_i64(s.driver + _CALLBACKS + kind * 8)
-    if callback:
-        record(DRIVER, s.driver).handled += 1
-        s.stage = _SETTLE
-        invoke(callback, s.ctx, event)
-        s.stage = _FETCH
-
-
-@hot
 def next_due_in_flight(sim: int) -> int:
     """Return when the first thing under way arrives; FOREVER when nothing is."""
     s = record(SIM, sim)
@@ -269,7 +271,7 @@ def step_flight(sim: int) -> int:
         if s.driver:
             _call_back(sim, event)
         return FED
-    advance_venue(s.core, due + 1)
+    call2(s.advance, s.core, due + 1)
     return HEARD
 
 
@@ -341,8 +343,11 @@ def _see(sim: int, event: int, now: int) -> int:
         s.gate = _next_gate(sim)  # its answer is on its way
     if is_delayed:
         s.gate = min(s.gate, feed_due(s.feed))
-    elif is_wanted:
+    elif is_wanted and record(CORE, s.core).n_reports == 0:
         _call_back(sim, event)
+        s.stage = _FETCH
+    else:
+        s.owes_event = is_wanted
     return 1
 
 

@@ -19,6 +19,7 @@ from livekit.research.bodies import Body, CompiledBody, InterpretedBody
 from livekit.research.data import Data
 from livekit.research.layout import FUNDING, SIM, Status
 from livekit.research.queue import QUEUE
+from livekit.ring.call import address_of
 from livekit.ring.layout import (
     CONTROL_BYTES,
     ORDER_SLOT_BYTES,
@@ -38,6 +39,7 @@ from livekit.trading.feed import RECORDED, Feed
 from livekit.trading.latency import Latency
 from livekit.trading.ledger import Ledger, close
 from livekit.trading.limits import Fees, RiskLimits
+from livekit.trading.router import advance, on_request
 
 __all__ = ["Settings", "Simulation"]
 
@@ -286,6 +288,7 @@ class Simulation:
         self._queue = aligned_zeros(QUEUE.itemsize)
         view["queue"] = self._queue.ctypes.data
         self._scratch = aligned_zeros(SLOT_BYTES)
+        view["on_request"], view["advance"] = address_of(on_request, 4), address_of(advance, 2)
         view["core"], view["ctx"] = self.core.address, self._context.address
         view["driver"], view["ledger"] = self.body.driver, self.ledger.address
         view["heap"], view["requests"] = self._heap.ctypes.data, self._consumer.ctypes.data

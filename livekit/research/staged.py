@@ -42,6 +42,7 @@ __all__ = [
     "cut",
     "next_batch",
     "stage_arrival",
+    "stage_owed",
     "stage_reports",
     "stage_timer",
 ]
@@ -131,11 +132,13 @@ def _start_batch(sim: int, pool: int) -> int:
     queue.start += 1
     if is_wanted and s.delays_feed:
         s.gate = min(s.gate, feed_due(s.feed))
-    elif is_wanted:
+        is_wanted = 0
+    if record(CORE, s.core).n_reports:
+        s.owes_event = is_wanted
+        return HEAR
+    if is_wanted:
         store_i64(s.offsets, 0)
         _list(pool, event)
-    if not is_wanted or s.delays_feed:
-        return HEAR if record(CORE, s.core).n_reports else _MORE
     return _MORE
 
 
@@ -168,9 +171,8 @@ def next_batch(sim: int, pool: int) -> int:
         status = _start_batch(sim, pool)
         if status != _MORE:
             return status
-    if record(CORE, s.core).n_reports == 0:
-        while listed.listed < BATCH and _extend_batch(sim, pool):
-            pass
+    while listed.listed < BATCH and _extend_batch(sim, pool):
+        pass
     return _MORE
 
 
@@ -231,3 +233,15 @@ def stage_arrival(sim: int, pool: int) -> None:
     view = record(FEED, feed)
     _clear(pool)
     _list(pool, view.slots + ((view.head - 1) & view.mask) * SLOT_BYTES)
+
+
+@hot
+def stage_owed(sim: int, pool: int) -> int:
+    """List the event whose reports have been handled; 0 when there is none."""
+    s = record(SIM, sim)
+    _clear(pool)
+    if s.owes_event == 0:
+        return 0
+    s.owes_event = 0
+    _list(pool, event_at(sim, record(QUEUE, s.queue).start - 1))
+    return 1

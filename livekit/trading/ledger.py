@@ -429,10 +429,12 @@ class Ledger:
             used = int(self.view[f"n_{name}"])
             if used + margin > len(log):
                 larger = np.zeros(max(2 * len(log), used + 2 * margin), log.dtype)
-                larger[:used] = log[:used]
+                # As bytes: an assignment of records leaves their padding alone.
+                larger.view(np.uint8)[: used * log.itemsize] = log[:used].view(np.uint8)
                 self._logs[name] = larger
         self._connect()
 
     def rows(self, name: str) -> np.ndarray:
         """Return a copy of the rows of a log: ``orders``, ``fills`` or ``equity``."""
-        return self._logs[name][: int(self.view[f"n_{name}"])].copy()
+        log = self._logs[name][: int(self.view[f"n_{name}"])]
+        return log.view(np.uint8).copy().view(log.dtype)
