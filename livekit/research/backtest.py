@@ -135,8 +135,8 @@ def make_settings(
     data: Data,
     *,
     cash: float = 100_000.0,
-    maker: float | None = None,
-    taker: float | None = None,
+    maker: float = 0.0002,
+    taker: float = 0.0005,
     latency: Latency | None = None,
     queue: Any = "risk_averse",
     partial_fills: bool = True,
@@ -152,8 +152,8 @@ def make_settings(
     data : Data
     cash : float
         At the start, quote currency.
-    maker, taker : float, optional
-        Fees as fractions of the notional, a rebate below 0; by default those of `Fees`.
+    maker, taker : float
+        Fees as fractions of the notional, a rebate below 0; the defaults are the engine's.
     latency : Latency, optional
         None by default: everything happens at once.
     queue : str, tuple or QueueModel
@@ -169,13 +169,9 @@ def make_settings(
     unlimited_depth : bool
         Let a taker fill whole at the touch, whatever size it shows.
     """
-    default = Fees()
     return Settings(
         cash=float(cash),
-        fees=Fees(
-            maker=default.maker if maker is None else maker,
-            taker=default.taker if taker is None else taker,
-        ),
+        fees=Fees(maker=maker, taker=taker),
         latency=latency or Latency(),
         queue=queue,
         partial_fills=partial_fills,
@@ -237,8 +233,8 @@ def backtest(
     name: str = "",
     settings: Settings | None = None,
     cash: float = 100_000.0,
-    maker: float | None = None,
-    taker: float | None = None,
+    maker: float = 0.0002,
+    taker: float = 0.0005,
     latency: Latency | None = None,
     queue: Any = "risk_averse",
     partial_fills: bool = True,

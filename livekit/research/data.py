@@ -22,7 +22,7 @@ from livekit.errors import ConfigError, NotFoundError
 from livekit.events import DTYPES, Kind
 from livekit.instruments import Instrument
 from livekit.store.schema import KIND_NAMES, kind_of
-from livekit.store.selection import Selection, Stream, to_ns
+from livekit.store.selection import Selection, Stream, name_of, to_ns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,10 +157,7 @@ class Data:
         Of recordings, their names, ranges, sizes, counts and times; of arrays, the bytes.
         """
         if not self._hash:
-            digest = hashlib.sha256(repr([(self.symbols, self.first_ts, self.last_ts)]).encode())
-            for text in self._source.fingerprints():
-                digest.update(text)
-            self._hash = digest.hexdigest()[:16]
+            self._hash = self._source.hash
         return self._hash
 
     def gaps(self) -> list[dict[str, Any]]:
@@ -312,8 +309,13 @@ class _Arrays:
             parts[key] = rows[low : max(low, high)]
         return _Arrays(parts, self.instruments)
 
-    def fingerprints(self) -> Iterable[bytes]:
-        """Yield what tells these arrays from others."""
+    @property
+    def hash(self) -> str:
+        """Name of the arrays: of their bytes."""
+        symbols = tuple(one.symbol for one in self.instruments)
+        return name_of((symbols, self.first_ts, self.last_ts), self._fingerprints())
+
+    def _fingerprints(self) -> Iterable[bytes]:
         for stream in self._streams:
             yield hashlib.blake2b(stream.rows.view(np.uint8).data).digest()
 

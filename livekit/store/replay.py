@@ -100,6 +100,11 @@ class Replay:
         build(self._heap.ctypes.data)
         return True
 
+    @property
+    def hash(self) -> str:
+        """Name of what the data is, 16 hex digits; as of a research Data of the same range."""
+        return self._selection.hash
+
     def next_batch(self, slots: np.ndarray, n: int) -> int:
         """Fill slots with the next events.
 

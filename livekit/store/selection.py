@@ -5,6 +5,7 @@ rows of its files, cut to the range.
 Layer 3.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from livekit.instruments import Instrument
 from livekit.store.catalog import Catalog, Recording, day_of
 from livekit.store.schema import kind_of
 
-__all__ = ["Day", "Selection", "Stream", "to_ns"]
+__all__ = ["Day", "Selection", "Stream", "name_of", "to_ns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,16 @@ class Selection:
         ]
         return [stream for stream in found if len(stream.rows)]
 
-    def fingerprints(self) -> Iterable[bytes]:
-        """Yield what tells these recordings from others: names, sizes, counts, times."""
+    @property
+    def hash(self) -> str:
+        """Name of what the data is, 16 hex digits: equal recordings have an equal one.
+
+        Of the symbols and the range, and of every file its name, size, count and times.
+        """
+        symbols = tuple(one.symbol for one in self.instruments)
+        return name_of((symbols, self.first_ts, self.last_ts), self._fingerprints())
+
+    def _fingerprints(self) -> Iterable[bytes]:
         for day in self.days:
             for one in day.recordings:
                 row = (one.venue, one.symbol, int(one.kind), one.day, one.rows, one.n_bytes)
@@ -173,6 +182,14 @@ class Selection:
             edges.append([part for part in rows if len(part)])
         first = min(int(rows["ts_recv"][0]) for rows in edges[0])
         return first, max(int(rows["ts_recv"][-1]) for rows in edges[1])
+
+
+def name_of(range_: tuple[object, ...], parts: Iterable[bytes]) -> str:
+    """Return the 16 hex digits that name some data."""
+    digest = hashlib.sha256(repr(range_).encode())
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:16]
 
 
 def to_ns(value: int | str | None, name: str) -> int | None:

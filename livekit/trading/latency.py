@@ -208,6 +208,26 @@ class Latency:
             ways.append(Interpolated(times, points))
         return cls(feed, *ways)
 
+    @classmethod
+    def parse(cls, text: str) -> "Latency":
+        """Read latencies from ``order=2ms,response=1ms,feed=recorded``; empty for none.
+
+        Raises
+        ------
+        ConfigError
+            A part names no latency, or its value is no span of time.
+        """
+        values: dict[str, Any] = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            name, sign, value = (piece.strip() for piece in part.partition("="))
+            if not sign or name not in cls.__dataclass_fields__:
+                raise ConfigError(
+                    f"latency {part!r} is none; write feed=, order= or response= and a span of "
+                    "time, such as order=2ms,response=1ms"
+                )
+            values[name] = int(value) if value.isdigit() else value
+        return cls(**values)
+
     def describe(self) -> str:
         """Say it in words, for a report."""
         parts = [] if self.feed == 0 else [f"feed {_say(self.feed)}"]

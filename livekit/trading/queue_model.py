@@ -102,11 +102,21 @@ class QueueModel:
 
     @classmethod
     def parse(cls, value: Any) -> "QueueModel":
-        """Read a model from what a user may write: its name, a pair, a function, itself."""
+        """Read a model from what a user may write: its name, a pair, a function, itself.
+
+        ``power_prob:3`` is the pair in a text.
+        """
         if isinstance(value, cls):
             return value
         if isinstance(value, str):
-            return cls(value)
+            name, sign, exponent = value.partition(":")
+            try:
+                return cls(name, float(exponent)) if sign and name == "power_prob" else cls(value)
+            except ValueError:
+                raise ConfigError(
+                    f"exponent of the queue model is {exponent!r}, expected a number, as in "
+                    "power_prob:3"
+                ) from None
         if isinstance(value, tuple | list) and len(value) == 2 and value[0] == "power_prob":
             return cls("power_prob", value[1])
         if callable(value):
