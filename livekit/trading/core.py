@@ -16,6 +16,7 @@ import numpy as np
 from livekit.errors import ConfigError
 from livekit.events import BOOK
 from livekit.instruments import Instrument
+from livekit.ring.call import address_of
 from livekit.trading.account import AccountManager
 from livekit.trading.ids import MAX_EPOCH
 from livekit.trading.latency import Latency
@@ -34,6 +35,7 @@ from livekit.trading.layout import (
 from livekit.trading.limits import LIMITS, Fees, RiskLimits
 from livekit.trading.models import latency_table, write_latency, write_queue
 from livekit.trading.outbox import SPARE_REPORTS
+from livekit.trading.paper.answers import hear
 from livekit.trading.paper.wire import MESSAGES_PER_ORDER
 from livekit.trading.queue_model import QueueModel
 from livekit.trading.risk import open_strategy, set_gate
@@ -143,6 +145,7 @@ class TradingCore:
         header["unlimited_depth"] = unlimited_depth or not partial_fills
         write_latency(self.lines, self.latency, int(header["table"]))
         write_queue(header, self.queue)
+        header["hear"] = address_of(hear, 2)
         self.limits[:] = (limits or RiskLimits()).to_row()
         self.account = AccountManager(self)
         self.risk = RiskManager(self)

@@ -64,6 +64,7 @@ def _compile(name: str, function: Any, kind: Any, words: str) -> int:
             f"{name} function {function.__name__!r} does not compile {words}: {error}"
         ) from error
     returned = function.overloads[(kind, kind)].signature.return_type
+    returned = types.unliteral(returned)
     if returned != kind:
         raise ConfigError(
             f"{name} function {function.__name__!r} returns {returned}, expected {kind}, {words}"

@@ -42,6 +42,7 @@ __all__ = [
     "next_open",
     "take_row",
     "unlink_resting",
+    "watch_bounds",
 ]
 
 _RISK_AVERSE: Final = KINDS["risk_averse"]
@@ -190,6 +191,24 @@ def free_row(core: int, row: int) -> None:
 
 
 @inner
+def watch_bounds(core: int, instrument: int) -> None:
+    """Have quotes looked at that change the queue of what rests, not only those that fill it.
+
+    Those are the ones with a touch at its price or worse; and where a level that a
+    quote does not show is empty, all of them.
+    """
+    top = record(CORE, core)
+    market = record(MARKET, market_at(core, instrument))
+    if top.queue_kind < _RISK_AVERSE:
+        return
+    is_everything = top.is_hidden_empty != 0
+    market.buy_watch = np.inf if is_everything and market.buy_bound > 0.0 else market.buy_bound
+    market.sell_watch = (
+        -np.inf if is_everything and market.sell_bound < np.inf else market.sell_bound
+    )
+
+
+@inner
 def link_resting(core: int, row: int) -> None:
     """Append an order to what rests in its instrument, and widen the bounds to its price."""
     order = record(ORDER_ROW, order_at(core, row))
@@ -207,9 +226,7 @@ def link_resting(core: int, row: int) -> None:
         market.buy_bound = max(market.buy_bound, order.venue_price + market.slack)
     else:
         market.sell_bound = min(market.sell_bound, order.venue_price - market.slack)
-    if record(CORE, core).queue_kind >= _RISK_AVERSE:
-        market.buy_watch = market.buy_bound
-        market.sell_watch = market.sell_bound
+    watch_bounds(core, i64(order.instrument))
 
 
 @inner

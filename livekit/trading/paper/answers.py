@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from livekit.ring.call import call2
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import record
 from livekit.trading.codes import CANCEL, NEW, NONE
@@ -67,25 +68,21 @@ JOIN_FROM: Final = 8
 
 
 @hot
-def hear(
-    core: int,
-    row: int,
-    kind: int,
-    reject: int,
-    lots: int,
-    price: float,
-    liquidity: int,
-    now_ns: int,
-) -> None:
-    """Apply an answer now; the header's `said_ns`, `said_bid` and `said_ask` are set."""
+def hear(core: int, now_ns: int) -> int:
+    """Apply the answer that the header's fields ``said_*`` hold; always 0.
+
+    Called by its address, which the header holds too: so what the venue does compiles
+    without all that its answers cause, in two thirds of the time.
+    """
+    top = record(CORE, core)
+    row, kind, reject = top.said_row, top.said_kind, top.said_reject
     if kind == FILLED:
-        top = record(CORE, core)
         instrument = i64(record(ORDER_ROW, order_at(core, row)).instrument)
         market = record(MARKET, market_at(core, instrument))
-        rate = market.maker_fee if liquidity == MAKER else market.taker_fee
-        notional = price * from_lots(core, instrument, lots) * market.contract_value
-        top.said_liquidity = liquidity
-        apply_filled(core, row, lots, price, notional * rate, now_ns)
+        rate = market.maker_fee if top.said_liquidity == MAKER else market.taker_fee
+        notional = top.said_price * from_lots(core, instrument, top.said_lots)
+        fee = notional * market.contract_value * rate
+        apply_filled(core, row, top.said_lots, top.said_price, fee, now_ns)
         top.said_liquidity = 0
     elif kind == ACCEPTED:
         apply_accepted(core, row, now_ns)
@@ -101,7 +98,8 @@ def hear(
         apply_modify_refused(core, row, reject, now_ns)
     else:
         refuse_request(core, row, CANCEL, reject, now_ns)
-    record(CORE, core).said_ns = 0
+    top.said_ns = 0
+    return i64(0)
 
 
 @inner
@@ -138,9 +136,15 @@ def _say(
     if due_ns < 0:
         top = record(CORE, core)
         top.said_ns = now_ns
+        top.said_row = row
+        top.said_kind = kind
+        top.said_reject = reject
+        top.said_liquidity = liquidity
+        top.said_lots = lots
+        top.said_price = price
         top.said_bid = market.seen_bid
         top.said_ask = market.seen_ask
-        hear(core, row, kind, reject, lots, price, liquidity, now_ns)
+        call2(top.hear, core, now_ns)
         return
     slot = put(core, ANSWERS, row, due_ns)
     message = record(WIRE, wire_at(core, slot))

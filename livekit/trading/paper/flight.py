@@ -7,12 +7,12 @@ Layer 2.
 
 from typing import Final
 
+from livekit.ring.call import call2
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import record
 from livekit.trading.layout import CORE, LINE, ORDER_ROW, WIRE, line_at, order_at, wire_at
 from livekit.trading.orders import is_final
 from livekit.trading.outbox import OUTBOX_FULL, has_room, outbox_count
-from livekit.trading.paper.answers import hear
 from livekit.trading.paper.orders import MAX_REPORTS, cancel, modify, submit
 from livekit.trading.paper.wire import (
     ANSWERS,
@@ -73,19 +73,16 @@ def _arrive_at_core(core: int, now_ns: int) -> None:
     row = i64(message.row)
     was_final = is_final(i64(record(ORDER_ROW, order_at(core, row)).status))
     top.said_ns = message.venue_ns
+    top.said_row = row
+    top.said_kind = message.kind
+    top.said_reject = message.reject
+    top.said_liquidity = message.liquidity
+    top.said_lots = message.lots
+    top.said_price = message.price
     top.said_bid = message.bid
     top.said_ask = message.ask
     drop(core, ANSWERS)
-    hear(
-        core,
-        row,
-        i64(message.kind),
-        i64(message.reject),
-        message.lots,
-        message.price,
-        i64(message.liquidity),
-        now_ns,
-    )
+    call2(top.hear, core, now_ns)
     release_row(core, row, was_final)
 
 

@@ -20,6 +20,7 @@ from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import record
 from livekit.trading.codes import BUY, NOT_REDUCING
 from livekit.trading.layout import CORE, MARKET, ORDER_ROW, from_lots, market_at, order_at
+from livekit.trading.orders import watch_bounds
 from livekit.trading.outbox import OUTBOX_FULL, has_room
 from livekit.trading.paper.answers import MAKER
 from livekit.trading.paper.orders import DONE, end_order, fill_order, reducible
@@ -54,9 +55,7 @@ def _set_bounds(core: int, instrument: int, buy_bound: float, sell_bound: float)
     market = record(MARKET, market_at(core, instrument))
     market.buy_bound = buy_bound
     market.sell_bound = sell_bound
-    if record(CORE, core).queue_kind >= RISK_AVERSE:
-        market.buy_watch = buy_bound
-        market.sell_watch = sell_bound
+    watch_bounds(core, instrument)
 
 
 @hot

@@ -4,7 +4,8 @@ The rules are hftbacktest's (RiskAdverseQueueModel, ProbQueueModel). Ahead of a 
 order is all its level shows. A print at its price takes from what is ahead, and what
 is left of the print, rounded to lots, fills the order. When the size of its level is
 shown anew, what it lost beyond the prints since then was cancelled, ahead of the order
-or behind it; whatever the model says, no more is ahead than the level shows.
+or behind it; whatever the model says, no more is ahead than the level shows. What is
+ahead may be less than nothing for a while: then the next print reaches the order whole.
 
 What a level shows: a quote shows the touch, a book its five levels. A price better
 than the touch, or between or within the levels shown, has nothing. Beyond them nothing
@@ -88,15 +89,15 @@ def _probability(core: int, front: float, back: float) -> float:
     """Probability that what was cancelled at a level was behind the order."""
     top = record(CORE, core)
     if top.queue_kind == _POWER:
-        ahead, behind = max(front, 0.0), max(back, 0.0)
         if top.queue_exponent == 2.0:
-            ahead, behind = ahead * ahead, behind * behind
-        else:
-            ahead, behind = ahead**top.queue_exponent, behind**top.queue_exponent
+            return back * back / (back * back + front * front)
+        ahead, behind = front**top.queue_exponent, back**top.queue_exponent
+        if np.isnan(ahead):  # an odd root of less than nothing: the order is at the front
+            ahead = 0.0
         return behind / (behind + ahead)
     if top.queue_kind == _LOG:
-        behind = math.log(1.0 + max(back, 0.0))
-        return behind / (behind + math.log(1.0 + max(front, 0.0)))
+        behind = math.log(1.0 + back)
+        return behind / (behind + math.log(1.0 + front))
     return call_probability(top.queue_function, front, back)
 
 
