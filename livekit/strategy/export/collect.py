@@ -190,7 +190,13 @@ class _Walk:
         origin, user = self._origin, item.found
         is_root = user.binding.node is origin.root.binding.node
         if is_root and use.name in origin.closure:
-            return self._closure(item, use)
+            self._refuse(
+                use.name,
+                user,
+                use.line,
+                "a local variable of the function around the class",
+                "define the class and what it uses at the top of a cell or file",
+            )
         found = origin.cells.last(use.name)
         if found is None:
             self._unbound(user, use)
@@ -200,7 +206,7 @@ class _Walk:
                 use.name,
                 user,
                 use.line,
-                f"which {found.binding.how} sets ({where(origin, found, found.binding.line)})",
+                f"which {found.binding.how} sets in {where(origin, found, found.binding.line)}",
                 "set it once, with one plain assignment at the top of a cell",
             )
         if use.name not in origin.names:
@@ -213,17 +219,6 @@ class _Walk:
         if found.binding.form is Form.CONSTANT:
             self._check_constant(user, use, found)
         return self._add(found)
-
-    def _closure(self, item: Item, use: Use) -> Item:
-        if use.name != item.found.binding.name:
-            self._refuse(
-                use.name,
-                item.found,
-                use.line,
-                "a local variable of the function around the class",
-                "define the class and what it uses at the top of a cell or file",
-            )
-        return item
 
     def _unbound(self, user: Found, use: Use) -> None:
         """Take a name that no text binds: a builtin, or livekit itself."""
@@ -282,7 +277,7 @@ class _Walk:
                 user,
                 use.line,
                 f"which {text!r} gave to the {origin.place} "
-                f"({where(origin, found, found.binding.line)})",
+                f"in {where(origin, found, found.binding.line)}",
                 f"write the value itself; {_NUMBERS}",
             )
         for binding in bindings_of(node):
@@ -334,7 +329,7 @@ def _unknown(origin: Origin, name: str, *, is_builtin: bool) -> tuple[str, str]:
         if hasattr(sys.modules.get(node.module or ""), name):
             line = f"from {node.module} import"
             place = where(origin, found, node.lineno)
-            return f"which '{line} *' brought ({place})", f"write '{line} {name}'"
+            return f"which '{line} *' brought in {place}", f"write '{line} {name}'"
     if name in origin.names:
         value = origin.names[name]
         what = f"{noun(value)} that no cell defines at its top"

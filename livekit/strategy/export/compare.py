@@ -12,17 +12,15 @@ import enum
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import CellType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from livekit.strategy.declaration import ArrayField, Param
+from livekit.strategy.export.codes import meaning
 
 __all__ = ["Difference", "difference"]
-
-_FUTURE_FLAGS: Final = 0x1FF0000
-"""Of `co_flags`: what `from __future__` sets; it changes annotations only."""
 
 _SKIPPED: Final = frozenset(
     {"__module__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__"}
@@ -131,7 +129,7 @@ def _function_in(value: Any) -> Any:
 def _parts(live: Any, text: Any) -> Iterator[tuple[Any, Any]]:
     """Yield what two objects consist of, pairwise; nothing for what is compared whole."""
     if isinstance(live, FunctionType):
-        yield _code(live.__code__), _code(text.__code__)
+        yield meaning(live.__code__), meaning(text.__code__)
         yield live.__defaults__, text.__defaults__
         yield live.__kwdefaults__, text.__kwdefaults__
         yield _own_names(live), _own_names(text)
@@ -173,24 +171,6 @@ def _cells(function: FunctionType) -> tuple[object, ...]:
 
 def _is_filled(cell: CellType) -> bool:
     return cell != CellType()
-
-
-def _code(code: CodeType) -> tuple[object, ...]:
-    """Return what a function does, without where it was written."""
-    consts = tuple(_const(const) for const in code.co_consts)
-    return (
-        *(code.co_name, code.co_code, consts, code.co_names, code.co_varnames),
-        *(code.co_freevars, code.co_cellvars, code.co_flags & ~_FUTURE_FLAGS),
-        *(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount),
-    )
-
-
-def _const(const: object) -> object:
-    if isinstance(const, CodeType):
-        return _code(const)
-    if isinstance(const, frozenset):  # of `x in {...}`, in any order
-        return sorted(map(repr, const))
-    return type(const).__name__, repr(const)
 
 
 def _is_same(live: Any, text: Any) -> bool:

@@ -13,13 +13,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from livekit.errors import ConfigError, StrategyError
 from livekit.strategy.api import Strategy
 from livekit.strategy.declaration import declare
 from livekit.strategy.export.bindings import Form
-from livekit.strategy.export.collect import Collection, Item, collect
+from livekit.strategy.export.cells import Found
+from livekit.strategy.export.collect import Collection, collect
 from livekit.strategy.export.compare import Difference, difference
 from livekit.strategy.export.compose import compose
 from livekit.strategy.export.files import cached_file, snake_name, write_file
@@ -219,32 +219,44 @@ def _copy(source: Path, target: Path, *, overwrite: bool) -> Path:
 
 def _differences(
     origin: Origin, collection: Collection, file: ExportedStrategy
-) -> Iterator[tuple[Item, Difference]]:
+) -> Iterator[tuple[Found, Difference]]:
     """Yield where the names that are alive are not what the file makes of them."""
     with _modules_kept():
         fresh_class = load_class(file.path, file.class_name)
         fresh = vars(sys.modules[fresh_class.__module__])
-        fresh_declaration = declare(fresh_class)
-    for item in collection.items:
-        for name in item.names:
-            if item is collection.root:
-                live: Any = origin.cls
-            elif item.found.binding.form is Form.OTHER:
-                continue
-            else:
-                live = origin.names[name]
-            changed = difference(name, live, fresh[name])
-            if changed is not None:
-                yield item, changed
-    changed = difference(origin.cls.__name__, declare(origin.cls), fresh_declaration)
+        state = declare(fresh_class).state
+    for found, name in _live_names(origin, collection):
+        changed = difference(name, origin.names[name], fresh[name])
+        if changed is not None:
+            yield found, changed
+    changed = difference(file.class_name, origin.cls, fresh_class)
     if changed is not None:
-        yield collection.root, changed
+        yield origin.root, changed
+    # What annotations declare is no attribute: arrays made with an older constant.
+    live_state = declare(origin.cls).state
+    for name in dict.fromkeys([*state, *live_state]):
+        full = f"{file.class_name}.{name}"
+        changed = difference(full, live_state.get(name), state.get(name))
+        if changed is not None:
+            yield origin.root, changed
 
 
-def _stale(origin: Origin, item: Item, changed: Difference) -> StrategyError:
-    place = where(origin, item.found, item.found.binding.line)
+def _live_names(origin: Origin, collection: Collection) -> Iterator[tuple[Found, str]]:
+    """Yield each name of the file that is alive too, but for the class, and what binds it."""
+    for line in sorted(collection.imports):
+        name = line.alias or line.module.partition(".")[0]
+        found = origin.cells.last(name)
+        if found is not None:
+            yield found, name
+    for item in collection.items:
+        if item is not collection.root:
+            yield from ((item.found, name) for name in item.names)
+
+
+def _stale(origin: Origin, found: Found, changed: Difference) -> StrategyError:
+    place = where(origin, found, found.binding.line)
     again = "run that cell again" if origin.place == "notebook" else "define it once"
-    if item.found.binding.form is Form.CONSTANT:
+    if found.binding.form is Form.CONSTANT:
         return StrategyError(
             f"strategy {origin.cls.__name__!r} uses {changed.name!r}, which is "
             f"{reprlib.repr(changed.live)} in the {origin.place} but "

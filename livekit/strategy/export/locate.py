@@ -121,12 +121,21 @@ def _shell_of(cls: type) -> Any:
 
 def _history(shell: Any) -> Iterator[Cell]:
     """Yield the cells of an IPython shell in the order in which they ran."""
-    for number, text in enumerate(shell.history_manager.input_hist_parsed):
-        body, skipped = _body_of_magic(text)
-        if skipped:
+    history = shell.history_manager
+    for number, text in enumerate(history.input_hist_parsed):
+        # IPython drops blank lines at the start, which the user sees and counts.
+        skipped = _blank_lines(history.input_hist_raw[number])
+        body, n_magic_lines = _body_of_magic(text)
+        if n_magic_lines:
+            skipped += n_magic_lines + _blank_lines(body)
             body = shell.transform_cell(body)
         if body.strip():
             yield Cell(f"cell {number}", body, 1 + skipped)
+
+
+def _blank_lines(text: str) -> int:
+    """Return how many blank lines a text starts with."""
+    return text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _body_of_magic(text: str) -> tuple[str, int]:
