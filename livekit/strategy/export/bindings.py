@@ -84,6 +84,8 @@ def bindings_of(statement: ast.stmt) -> Iterator[Binding]:
             yield Binding(name, Form.OTHER, statement, line, "':='")
         yield Binding(statement.name, form, statement, statement.lineno)
         return
+    if isinstance(statement, ast.AnnAssign) and statement.value is None:
+        return  # an annotation alone binds nothing
     targets = _plain_targets(statement)
     for name, line in _stored(statement):
         if name in targets:
@@ -97,7 +99,7 @@ def _plain_targets(statement: ast.stmt) -> set[str]:
     """Return the names of ``a = ...``, ``a = b = ...``, ``a, b = ...`` and ``a: T = ...``."""
     if isinstance(statement, ast.Assign):
         targets: list[ast.expr] = statement.targets
-    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+    elif isinstance(statement, ast.AnnAssign):
         targets = [statement.target]
     else:
         return set()

@@ -207,8 +207,8 @@ def test_jitted_helpers_go_along(notebook):
             "return df.x",
             "import pandas as pd\ndf = pd.DataFrame()",
             (
-                "strategy 'Mine' uses 'df', a DataFrame of the notebook (line 4); pass its numbers as "
-                "lk.Param or compute them in on_start"
+                "strategy 'Mine' uses 'df', a DataFrame of the notebook (line 4); pass its numbers "
+                "as lk.Param or compute them in on_start"
             ),
         ),
         (
@@ -233,8 +233,8 @@ def test_jitted_helpers_go_along(notebook):
             "return n",
             "import random\nn = random.random()",
             (
-                "strategy 'Mine' uses 'n', which 'random.random' gave to the notebook in cell 2, line 2 "
-                "(line 4); write the value itself"
+                "strategy 'Mine' uses 'n', which 'random.random' gave to the notebook in cell 2, "
+                "line 2 (line 4); write the value itself"
             ),
         ),
         (
@@ -252,19 +252,19 @@ def test_jitted_helpers_go_along(notebook):
             "return nosuch",
             "nosuchs = 1",
             (
-                "strategy 'Mine' uses 'nosuch', which is not defined (line 4); did you mean 'nosuchs'? "
-                "define it in a cell above the class"
+                "strategy 'Mine' uses 'nosuch', which is not defined (line 4); did you mean "
+                "'nosuchs'? define it in a cell above the class"
             ),
         ),
         (
             "return total",
             "for total in range(3): pass",
             (
-                "uses 'total', which a 'for' loop sets in cell 2, line 1 (line 4); set it once, with "
-                "one plain assignment"
+                "uses 'total', which a 'for' loop sets in cell 2, line 1 (line 4); set it once, "
+                "with one plain assignment"
             ),
         ),
-        ("return n", "if True:\n    n = 1", "uses 'n', which an 'if' block sets in cell 2, line 2"),
+        ("return n", "if 1:\n    n = 1", "which an 'if' block sets in cell 2, line 2"),
         ("return n", "n = 1\nn += 1", "which an assignment such as '+=' sets in cell 2, line 2"),
         ("return n", "print(n := 1)", "uses 'n', which ':=' sets"),
         ("return n", "try:\n    import json as n\nexcept ImportError:\n    n = 1", "a 'try' block"),
@@ -662,8 +662,8 @@ def test_cell_that_failed_half_way_is_no_obstacle(notebook):
         ("Mine = type('Mine', (lk.Strategy,), {})", "no cell of this notebook defines it"),
         (
             (
-                "def make():\n    n = 1\n    class Mine(lk.Strategy):\n        k = n\n    return Mine\n"
-                "Mine = make()"
+                "def make():\n    n = 1\n    class Mine(lk.Strategy):\n        k = n\n"
+                "    return Mine\nMine = make()"
             ),
             "uses 'n', a local variable of the function around the class (line 4)",
         ),
