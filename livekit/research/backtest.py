@@ -108,7 +108,7 @@ def check_params(declaration: Declaration, params: Mapping[str, Any]) -> dict[st
 
 
 def _plain(value: Any) -> float:
-    return value.item() if isinstance(value, np.generic) else value  # type: ignore[no-any-return]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def to_duration_ns(value: float | str, name: str) -> int:

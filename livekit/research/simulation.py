@@ -138,7 +138,7 @@ class Simulation:
         self._memory = aligned_zeros(SIM.itemsize).view(SIM)
         self.view: Any = self._memory[0]
         strategy = make_instance(cls, values)
-        make = CompiledBody if is_compiled else InterpretedBody
+        make: Any = CompiledBody if is_compiled else InterpretedBody
         self.body: Body = make(strategy, self.declaration, self._context, self._table)
         self._fill_view()
         self.body.connect(self._memory)

@@ -82,7 +82,12 @@ def _bound(value: float) -> float | None:
 
 
 def describe(
-    declaration: Declaration, values: dict[str, float], *, file: Path, is_compiled: bool
+    declaration: Declaration,
+    values: dict[str, float],
+    *,
+    file: Path,
+    code_hash: str,
+    is_compiled: bool,
 ) -> dict[str, Any]:
     """Return a strategy's description for its segment.
 
@@ -104,6 +109,7 @@ def describe(
         "class": declaration.name,
         "file": str(file),
         "hash": file_hash(file),
+        "code_hash": code_hash,
         "mode": "compiled" if is_compiled else "interpreted",
         "symbols": list(declaration.symbols),
         "kinds": declaration.kinds,

@@ -79,7 +79,7 @@ def test_description_has_what_the_engine_reads(tmp_path):
     file = tmp_path / "sample.py"
     file.write_text("x = 1\n")
     values = parse_params(DECLARATION, ["size=1.5"])
-    spec = describe(DECLARATION, values, file=file, is_compiled=False)
+    spec = describe(DECLARATION, values, file=file, code_hash="0" * 16, is_compiled=False)
     assert json.loads(json.dumps(spec, allow_nan=False)) == spec
     assert (spec["class"], spec["mode"], spec["file"]) == ("Sample", "interpreted", str(file))
     assert spec["hash"] == hashlib.sha256(b"x = 1\n").hexdigest()[:12] == file_hash(file)
@@ -98,7 +98,11 @@ def test_description_has_what_the_engine_reads(tmp_path):
 
 def test_dtypes_are_made_again_from_the_description():
     spec = describe(
-        DECLARATION, parse_params(DECLARATION, []), file=Path(__file__), is_compiled=True
+        DECLARATION,
+        parse_params(DECLARATION, []),
+        file=Path(__file__),
+        code_hash="0" * 16,
+        is_compiled=True,
     )
     assert spec["mode"] == "compiled"
     params = np.dtype([tuple(field) for field in spec["params_dtype"]], align=True)
@@ -113,7 +117,7 @@ def test_description_of_a_large_strategy_fits():
     body |= {"__annotations__": {f"field_{n}": float for n in range(100)}}
     declaration = declare(type("Large", (lk.Strategy,), {"__module__": __name__, **body}))
     values = parse_params(declaration, [])
-    spec = describe(declaration, values, file=Path(__file__), is_compiled=False)
+    spec = describe(declaration, values, file=Path(__file__), code_hash="0" * 16, is_compiled=False)
     assert len(json.dumps(spec)) < MAX_SPEC_BYTES
 
 
