@@ -275,9 +275,9 @@ def _note_refused(ledger: int, report: int) -> None:
     log.filled_quantity = 0.0
     log.average_price = np.nan
     log.fee = 0.0
-    log.created_ns = asked.ts_event
-    log.acked_ns = asked.ts_event
-    log.final_ns = asked.ts_event
+    log.created_ns = asked.ts_recv
+    log.acked_ns = asked.ts_recv
+    log.final_ns = asked.ts_recv
     log.n_modifies = 0
     log.arrival_bid = np.nan
     log.arrival_ask = np.nan
@@ -299,7 +299,7 @@ def _note_fill(ledger: int, item_at: int, log_at: int) -> None:
     report = record(ORDER, item_at + _REPORT)
     log = record(ORDER_LOG, log_at)
     fill = record(FILL_LOG, view.fills + view.n_fills * _FILL_BYTES)
-    fill.ts = report.ts_event
+    fill.ts = report.ts_recv
     fill.ts_venue = item.ts_venue
     fill.order_id = log.order_id
     fill.instrument = log.instrument
@@ -339,13 +339,13 @@ def _note_change(ledger: int, item_at: int) -> None:
     log.filled_quantity = report.filled_quantity
     log.average_price = report.average_price
     if log.acked_ns == 0:
-        log.acked_ns = report.ts_event
+        log.acked_ns = report.ts_recv
         for word in range(0, 24, 8):
             store_i64(
                 log_at + _LOG_CLIENT_ID + word, load_i64(item_at + _REPORT + _CLIENT_ID + word)
             )
     if report.status >= FILLED and log.final_ns == 0:
-        log.final_ns = report.ts_event
+        log.final_ns = report.ts_recv
         log.reject = report.reject
     if report.action == MODIFY and report.reject == NONE:
         log.n_modifies += 1
