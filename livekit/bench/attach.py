@@ -80,9 +80,7 @@ class _Desk:
         values = {key: float(param.default) for key, param in declaration.params.items()}
         strategy = make_instance(strategy_class, values)
         self.job = Job(strategy, declaration, values, "spin", is_compiled)
-        spec = describe(
-            declaration, values, file=file, code_hash="", is_compiled=is_compiled
-        )
+        spec = describe(declaration, values, file=file, is_compiled=is_compiled)
         self.segment = Segment.create(
             folder / name,
             SegmentPlan(

@@ -122,7 +122,7 @@ def _describe(
     return {
         "strategy": spec["class"],
         "file": spec["file"],
-        "code_hash": spec["code_hash"],
+        "code_hash": spec["hash"],
         "params": {param["name"]: param["value"] for param in spec["params"]},
         "jit": spec["mode"] == "compiled",
         "instruments": [asdict(one) for one in instruments],

@@ -27,7 +27,6 @@ from livekit.errors import LivekitError, NotRunningError, StrategyError
 from livekit.ring.wait import WAITS
 from livekit.strategy.api import Strategy
 from livekit.strategy.declaration import declare
-from livekit.strategy.export.hashing import code_hash_of
 from livekit.strategy.lines import log_to_stdout
 from livekit.strategy.loader import load_class, make_instance
 from livekit.strategy.process import Job, run_job
@@ -187,13 +186,7 @@ def _error(error: LivekitError) -> dict[str, Any]:
 
 def _introduce(job: Job, file: Path, parent: _Parent) -> int:
     """Tell the parent what this is, map what it answers, and run to the end."""
-    spec = describe(
-        job.declaration,
-        job.values,
-        file=file,
-        code_hash=code_hash_of(file, job.declaration.name),
-        is_compiled=job.is_compiled,
-    )
+    spec = describe(job.declaration, job.values, file=file, is_compiled=job.is_compiled)
     pid, start = clock.own_identity()
     parent.send({"spec": spec, "pid": pid, "start": start})
     try:

@@ -15,7 +15,7 @@ from livekit.config import MAX_SPEC_BYTES
 from livekit.errors import ConfigError
 from livekit.events import Kind
 from livekit.strategy.declaration import declare
-from livekit.strategy.spec import describe, did_you_mean, file_hash, parse_params
+from livekit.strategy.spec import describe, did_you_mean, parse_params
 
 
 class Sample(lk.Strategy):
@@ -79,10 +79,10 @@ def test_description_has_what_the_engine_reads(tmp_path):
     file = tmp_path / "sample.py"
     file.write_text("x = 1\n")
     values = parse_params(DECLARATION, ["size=1.5"])
-    spec = describe(DECLARATION, values, file=file, code_hash="0" * 16, is_compiled=False)
+    spec = describe(DECLARATION, values, file=file, is_compiled=False)
     assert json.loads(json.dumps(spec, allow_nan=False)) == spec
     assert (spec["class"], spec["mode"], spec["file"]) == ("Sample", "interpreted", str(file))
-    assert spec["hash"] == hashlib.sha256(b"x = 1\n").hexdigest()[:12] == file_hash(file)
+    assert spec["hash"] == hashlib.sha256(b"x = 1\n").hexdigest()[:16]
     assert (spec["symbols"], spec["kinds"]) == (["BTC-USDT"], 1 << Kind.QUOTE)
     assert spec["params"][0] == {
         "name": "size",
@@ -98,11 +98,7 @@ def test_description_has_what_the_engine_reads(tmp_path):
 
 def test_dtypes_are_made_again_from_the_description():
     spec = describe(
-        DECLARATION,
-        parse_params(DECLARATION, []),
-        file=Path(__file__),
-        code_hash="0" * 16,
-        is_compiled=True,
+        DECLARATION, parse_params(DECLARATION, []), file=Path(__file__), is_compiled=True
     )
     assert spec["mode"] == "compiled"
     params = np.dtype([tuple(field) for field in spec["params_dtype"]], align=True)
@@ -117,7 +113,7 @@ def test_description_of_a_large_strategy_fits():
     body |= {"__annotations__": {f"field_{n}": float for n in range(100)}}
     declaration = declare(type("Large", (lk.Strategy,), {"__module__": __name__, **body}))
     values = parse_params(declaration, [])
-    spec = describe(declaration, values, file=Path(__file__), code_hash="0" * 16, is_compiled=False)
+    spec = describe(declaration, values, file=Path(__file__), is_compiled=False)
     assert len(json.dumps(spec)) < MAX_SPEC_BYTES
 
 

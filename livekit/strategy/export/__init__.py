@@ -4,6 +4,7 @@
 Layer 2. Imports no Numba and no IPython.
 """
 
+from livekit.strategy.code_hash import code_hash_of
 from livekit.strategy.export.exporting import (
     ExportedStrategy,
     export,
@@ -11,7 +12,6 @@ from livekit.strategy.export.exporting import (
     stale_names,
     write_cell,
 )
-from livekit.strategy.export.hashing import code_hash_of
 
 __all__ = [
     "ExportedStrategy",

@@ -21,7 +21,7 @@ from livekit.errors import StrategyError
 from livekit.strategy.export.bindings import Form, bindings_of
 from livekit.strategy.export.cells import Found, statement_text
 from livekit.strategy.export.locate import Origin
-from livekit.strategy.export.neighbours import local_file
+from livekit.strategy.export.places import local_file
 from livekit.strategy.export.refusal import Refuser, where
 from livekit.strategy.export.scopes import Reading, Use, uses_of
 from livekit.strategy.export.values import BUILTINS, impure_part, is_value, noun
@@ -135,6 +135,14 @@ class _Walk:
         self._check(found, reading)
         for use in reading.uses:
             needed = self._try(item, use) if use.is_soft else self._follow(item, use)
+            if needed is item and use.is_early and not use.is_soft:
+                self._refuse(
+                    use.name,
+                    found,
+                    use.line,
+                    "what it was before this statement set it again",
+                    "give what is made of it another name",
+                )
             if needed is not None and needed is not item:
                 (item.early if use.is_early else item.late).append(needed)
         self._order.append(item)

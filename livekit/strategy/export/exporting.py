@@ -10,12 +10,21 @@ Layer 2. Imports no Numba and no IPython.
 import contextlib
 import reprlib
 import sys
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from livekit.errors import ConfigError, StrategyError
 from livekit.strategy.api import Strategy
+from livekit.strategy.code_hash import (
+    CACHE_HEADER,
+    FILE_HEADER,
+    body_of,
+    code_hash_of,
+    neighbours_of,
+    text_hash,
+)
 from livekit.strategy.declaration import declare
 from livekit.strategy.export.bindings import Form
 from livekit.strategy.export.cells import Found
@@ -23,15 +32,7 @@ from livekit.strategy.export.collect import Collection, collect
 from livekit.strategy.export.compare import Difference, difference
 from livekit.strategy.export.compose import compose
 from livekit.strategy.export.files import cached_file, snake_name, write_file
-from livekit.strategy.export.hashing import (
-    CACHE_HEADER,
-    FILE_HEADER,
-    body_of,
-    code_hash_of,
-    text_hash,
-)
 from livekit.strategy.export.locate import Origin, locate
-from livekit.strategy.export.neighbours import neighbours_of
 from livekit.strategy.export.refusal import where
 from livekit.strategy.loader import load_class
 
@@ -191,7 +192,8 @@ def write_cell(text: str, path: Path | str, *, previous: str = "") -> ExportedSt
 
 
 def _of_file(path: Path, class_name: str) -> ExportedStrategy:
-    source = path.read_text(encoding="utf-8")
+    with tokenize.open(path) as file:
+        source = file.read()
     return ExportedStrategy(path, class_name, code_hash_of(path), source)
 
 

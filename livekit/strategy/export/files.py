@@ -14,7 +14,7 @@ from typing import Final
 
 from livekit.config import private_folder
 from livekit.errors import ConfigError
-from livekit.strategy.export.hashing import body_of
+from livekit.strategy.code_hash import body_of
 
 __all__ = ["EXPORTS_KEPT", "cached_file", "exports_folder", "snake_name", "write_file"]
 

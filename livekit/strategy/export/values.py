@@ -29,17 +29,17 @@ _PURE_BUILTINS: Final = frozenset(
 )
 _PURE_MODULES: Final = frozenset(
     {"abc", "cmath", "collections", "dataclasses", "datetime", "decimal", "enum", "fractions"}
-    | {"functools", "itertools", "livekit", "math", "numba", "numpy", "operator", "re"}
+    | {"functools", "itertools", "math", "numba", "numpy", "operator", "re"}
     | {"statistics", "string", "struct", "types", "typing"}
 )
 _IMPURE: Final = (
     *("numpy.random", "numpy.load", "numpy.loadtxt", "numpy.genfromtxt", "numpy.fromfile"),
     *("numpy.fromregex", "numpy.memmap", "numpy.lib", "numpy.save", "numpy.savez"),
     *("datetime.datetime.now", "datetime.datetime.today", "datetime.datetime.utcnow"),
-    *("datetime.date.today", "livekit.load", "livekit.backtest", "livekit.sweep"),
-    *("livekit.attach", "livekit.verify", "livekit.export"),
+    "datetime.date.today",
 )
-_VALUE_MODULES: Final = _PURE_MODULES | {"builtins", "_thread", "zoneinfo"}
+_PURE_OF_LIVEKIT: Final = frozenset({"Param", "array", "Side", "OrderStatus", "Reject"})
+_VALUE_MODULES: Final = _PURE_MODULES | {"builtins", "livekit", "zoneinfo"}
 _DEFINING: Final = (
     *(ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef),
     *(ast.Import, ast.ImportFrom, ast.Pass),
@@ -76,6 +76,8 @@ def _is_pure(function: ast.expr, module_of: Callable[[str], str | None]) -> bool
     if module is None:
         return bool(parts) or root.id not in BUILTINS or root.id in _PURE_BUILTINS
     full = ".".join([module, *reversed(parts)])
+    if full.startswith("livekit."):
+        return full.rpartition(".")[2] in _PURE_OF_LIVEKIT
     if any(f"{full}.".startswith(f"{impure}.") for impure in _IMPURE):
         return False
     return full.split(".")[0] in _PURE_MODULES

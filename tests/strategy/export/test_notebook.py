@@ -267,6 +267,23 @@ def test_jitted_helpers_go_along(notebook):
         ("return n", "if 1:\n    n = 1", "which an 'if' block sets in cell 2, line 2"),
         ("return n", "n = 1\nn += 1", "which an assignment such as '+=' sets in cell 2, line 2"),
         ("return n", "print(n := 1)", "uses 'n', which ':=' sets"),
+        (
+            "return f(1)",
+            "from numba import njit\ndef f(x): return x\nf = njit(f)",
+            (
+                "uses 'f' through 'f', what it was before this statement set it again (cell 2, "
+                "line 3); give what is made of it another name"
+            ),
+        ),
+        (
+            "return base",
+            (
+                "from livekit.strategy.loader import load_class\nfrom pathlib import Path\n"
+                "Path('x.py').write_text('import livekit as lk\\nclass X(lk.Strategy): pass')\n"
+                "base = load_class(Path('x.py'))"
+            ),
+            "uses 'base', which 'load_class' gave to the notebook in cell 2, line 4 (line 4)",
+        ),
         ("return n", "try:\n    import json as n\nexcept ImportError:\n    n = 1", "a 'try' block"),
         ("return n", "with open('/dev/null') as n: pass", "a 'with' block"),
         ("return n", "n = 1\ndel n", "uses 'n', which 'del' sets"),

@@ -1,84 +1,19 @@
-"""The modules beside a file: which it imports, and which only this folder knows.
+"""Whether a new Python process would find a module that this one has imported.
 
-A strategy's file may import its neighbours, so what runs is the file and them. An
-exported file lies elsewhere and would not find them; installed packages it finds
-wherever it lies.
+An exported file lies in the cache and is run by other processes. They find what is
+installed, and no module that lies beside the notebook.
 Layer 2.
 """
 
-import ast
 import importlib.metadata
 import os
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
 
-__all__ = ["local_file", "neighbours_of"]
-
-_MAX_NEIGHBOURS: Final = 500
-"""Files followed from one strategy; a folder with more is no strategy's."""
-
-
-def neighbours_of(path: Path) -> list[Path]:
-    """Return the other files of a file's folder that it imports, directly or through them.
-
-    Imports are read from the text, wherever they stand in it. A package counts with its
-    ``__init__.py`` and the modules that are imported from it.
-
-    Parameters
-    ----------
-    path : Path
-        A Python file; one that is no Python has no neighbours.
-
-    Returns
-    -------
-    list of Path
-        Sorted, without the file itself.
-    """
-    folder = path.parent
-    found: set[Path] = set()
-    waiting = [path]
-    while waiting and len(found) < _MAX_NEIGHBOURS:
-        file = waiting.pop()
-        for name in _imported(file, folder):
-            new = [part for part in _files(folder, name) if part != path and part not in found]
-            found.update(new)
-            waiting += new
-    return sorted(found)
-
-
-def _imported(file: Path, folder: Path) -> Iterator[str]:
-    """Yield the full names of the modules that a text imports, or may."""
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return
-    package = file.relative_to(folder).parent.parts
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else ()
-            base = ".".join([*above, *(node.module or "").split(".")]).strip(".")
-            yield base
-            yield from (f"{base}.{alias.name}".strip(".") for alias in node.names)
-
-
-def _files(folder: Path, name: str) -> Iterator[Path]:
-    """Yield the files below a folder that importing a module of this name runs."""
-    parts = name.split(".")
-    if not name or parts[0] in {"livekit", *sys.builtin_module_names}:
-        return
-    for depth in range(1, len(parts) + 1):
-        place = folder.joinpath(*parts[:depth])
-        for file in (place / "__init__.py", place.with_name(f"{place.name}.py")):
-            if file.is_file():
-                yield file
-                break
+__all__ = ["local_file"]
 
 
 def local_file(name: str, home: Path | None = None) -> Path | None:
