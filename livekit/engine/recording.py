@@ -17,15 +17,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from livekit import clock
+from livekit import __version__, clock
 from livekit.config import MAX_STRATEGIES, private_folder, state_root
-from livekit.engine.pump import LEDGER_MARGIN
+from livekit.engine.intake import LEDGER_MARGIN
+from livekit.engine.settings import EngineSettings
+from livekit.engine.source import PaceKind, ReplaySource
 from livekit.events import Reject
 from livekit.instruments import Instrument
 from livekit.trading.core import TradingCore
-from livekit.trading.ledger import Ledger, close
+from livekit.trading.ledger import close
+from livekit.trading.ledger_rows import Ledger
 
-__all__ = ["Recorder", "runs_folder"]
+__all__ = ["Recorder", "describe_engine", "runs_folder"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -35,6 +38,37 @@ _FIRST_ROWS: Final = 4 * LEDGER_MARGIN
 def runs_folder() -> Path:
     """Return the folder of saved runs, made private to the user."""
     return private_folder(private_folder(state_root()) / "runs")
+
+
+def describe_engine(
+    settings: EngineSettings, source: ReplaySource, core: TradingCore
+) -> dict[str, Any]:
+    """Return what all runs of an engine have in common, as JSON takes it."""
+    is_lockstep = source.pace.kind is PaceKind.LOCKSTEP
+    return {
+        "kind": "lockstep" if is_lockstep else "replay",
+        "data": {
+            "root": settings.data,
+            "symbols": [one.symbol for one in source.instruments],
+            "start_ns": int(source.replay.first_ts),
+            "stop_ns": int(source.replay.last_ts),
+            "n_events": source.n_events,
+            "hash": source.replay.hash,
+            "gaps": [],
+        },
+        "models": {
+            "latency": core.latency.describe(),
+            "queue": core.queue.describe(),
+            "partial_fills": settings.partial_fills,
+            "maker": settings.maker,
+            "taker": settings.taker,
+            "funding": "none",
+            "unlimited_depth": settings.unlimited_depth,
+        },
+        "cash": settings.cash,
+        "seed": 0,
+        "version": __version__,
+    }
 
 
 class Recorder:

@@ -37,7 +37,8 @@ from livekit.strategy.table import InstrumentTable
 from livekit.trading.core import TradingCore
 from livekit.trading.feed import RECORDED, Feed
 from livekit.trading.latency import Latency
-from livekit.trading.ledger import Ledger, close
+from livekit.trading.ledger import close
+from livekit.trading.ledger_rows import Ledger
 from livekit.trading.limits import Fees, RiskLimits
 from livekit.trading.router import advance, on_request
 
