@@ -406,6 +406,7 @@ class EventEngine:
                 signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
             self.manager.unregister_strategy(slot, "killed at stop")
         self.control.close()
+        self.recorder.close()
         self._lock.release()
         _log.info("engine stopped name=%s", self.settings.name)
 

@@ -132,6 +132,7 @@ class Simulation:
             self.core.max_orders,
             strategy=0,
             cash=settings.cash,
+            n_marks=len(data.instruments),
             sample_ns=settings.sample_ns,
             first_rows=2 * self._margin,
         )

@@ -59,6 +59,8 @@ LEDGER: Final = np.dtype(
         ("equity", "<i8"),
         ("n_equity", "<i8"),
         ("max_equity", "<i8"),
+        ("marks", "<i8"),  # float64[max_equity, n_marks]: mark of each instrument, by sample
+        ("n_marks", "<i8"),
         ("rows", "<i8"),  # int64 by row of the core's order table: place in the log
         ("sample_ns", "<i8"),
         ("next_sample", "<i8"),
@@ -123,6 +125,9 @@ def _sample(ledger: int, ts: int) -> None:
     view = record(LEDGER, ledger)
     core = view.core
     row = record(EQUITY_LOG, view.equity + view.n_equity * _EQUITY_BYTES)
+    marks = view.marks + view.n_equity * view.n_marks * 8
+    for instrument in range(view.n_marks):
+        record(_MID, marks + instrument * 8).value = reference_price(core, instrument)
     view.n_equity += 1
     realized, unrealized, fees, funding, volume, net, gross = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for instrument in range(record(CORE, core).n_instruments):
