@@ -86,7 +86,7 @@ def activity(rows: Rows) -> dict[str, Any]:
         "rebates": 0.0 - float(fee[fee < 0].sum()),
         "fees_bps": ratio(float(fee.sum()), volume) * BPS,
         "funding": float(rows.equity["funding"][-1]) if len(rows.equity) else NAN,
-        "slippage_cost": 0.0 - float(edge[known].sum()) if known.any() else NAN,
+        "slippage_cost": 0.0 - float(edge[known].sum()) if known.any() or not len(edge) else NAN,
     }
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hand_made_run import BUY, SELL, SPOT, SWAP, fill, make, samples_of
 from hypothesis import given
@@ -53,6 +54,14 @@ def test_flat_instrument_needs_no_mark():
     assert run.stat("pnl_spread") == 2
     assert run.stat("pnl_inventory") == 2  # the mid went from 100 to 102
     assert run.stat("pnl_unexplained") == 0
+
+
+def test_marks_of_the_samples_come_before_those_of_the_meta():
+    fills = [fill(10, BUY, 1, 99.0)]
+    equity = samples_of(fills, [(100, [104.0])])
+    run = make(fills, equity=equity, marks=np.array([[104.0]]), end_marks={"BTC-USDT": 7.0})
+    assert run.stat("pnl_inventory") == 5
+    assert run.check() == ["a fill names an order that has no row"]
 
 
 def test_open_position_without_a_mark_has_no_inventory_profit():

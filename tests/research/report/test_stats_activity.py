@@ -105,6 +105,10 @@ def test_time_at_the_limit_is_of_one_instrument(run):
 def test_nothing_is_defined_of_a_run_without_rows():
     stats = make(stop_s=0).to_dict()["stats"]
     assert set(stats["Exposure"].values()) == {None}
-    zeros = {"volume", "fees_net", "fees_paid", "rebates"}
+    zeros = {"volume", "fees_net", "fees_paid", "rebates", "slippage_cost"}
     assert {key for key, value in stats["Activity"].items() if value is not None} == zeros
     assert not np.signbit(stats["Activity"]["rebates"])
+
+
+def test_slippage_of_takers_without_a_mid_is_not_defined():
+    assert math.isnan(make([fill(1, BUY, 1, 100.0, is_maker=0)]).stat("slippage_cost"))
