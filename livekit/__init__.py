@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     # What `__getattr__` does at run time, told to editors and type checkers.
     from livekit.engine.loop import EventEngine
     from livekit.engine.strategies import StrategyManager
+    from livekit.research.backtest import backtest
+    from livekit.research.data import Data, load
+    from livekit.research.report.compare import compare
+    from livekit.research.report.run import Run
     from livekit.ring.queue import LockFreeQueue
     from livekit.strategy.api import (
         BUY,
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
         Strategy,
         array,
     )
+    from livekit.strategy.export.exporting import export
     from livekit.strategy.flyweight import (
         BookEvent,
         OrderEvent,
@@ -35,6 +40,9 @@ if TYPE_CHECKING:
         TradeEvent,
     )
     from livekit.trading.account import AccountManager
+    from livekit.trading.latency import Latency
+    from livekit.trading.limits import RiskLimits
+    from livekit.trading.queue_model import QueueModel
     from livekit.trading.risk_manager import RiskManager
     from livekit.trading.router import OrderRouter
 
@@ -48,21 +56,30 @@ __all__ = [
     "AccountManager",
     "BaseStrategy",
     "BookEvent",
+    "Data",
     "EventEngine",
+    "Latency",
     "LockFreeQueue",
     "OrderEvent",
     "OrderRouter",
     "OrderStatus",
     "Param",
+    "QueueModel",
     "QuoteEvent",
     "Reject",
+    "RiskLimits",
     "RiskManager",
+    "Run",
     "Side",
     "Strategy",
     "StrategyManager",
     "TickerEvent",
     "TradeEvent",
     "array",
+    "backtest",
+    "compare",
+    "export",
+    "load",
 ]
 
 __version__ = "0.1.0"
@@ -78,7 +95,15 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "livekit.strategy.flyweight": (
         *("BookEvent", "OrderEvent", "QuoteEvent", "TickerEvent", "TradeEvent"),
     ),
+    "livekit.research.backtest": ("backtest",),
+    "livekit.research.data": ("Data", "load"),
+    "livekit.research.report.run": ("Run",),
+    "livekit.research.report.compare": ("compare",),
+    "livekit.strategy.export.exporting": ("export",),
     "livekit.trading.account": ("AccountManager",),
+    "livekit.trading.latency": ("Latency",),
+    "livekit.trading.limits": ("RiskLimits",),
+    "livekit.trading.queue_model": ("QueueModel",),
     "livekit.trading.risk_manager": ("RiskManager",),
     "livekit.trading.router": ("OrderRouter",),
 }

@@ -1,4 +1,4 @@
-"""``livekit data``: generate, import, list and check recorded data.
+"""``livekit data``: generate, import, export, list and check recorded data.
 
 Layer 5.
 """
@@ -7,37 +7,27 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
+from livekit.cli import data_files
 from livekit.cli.output import add_json, print_json, print_table
 
-__all__ = ["add_parsers", "run_check", "run_generate", "run_import", "run_list"]
+__all__ = ["add_parsers", "run_check", "run_generate", "run_list"]
 
 _DEFAULT_DATA: Final = "replay_data"
-_DEFAULT_IMPORT: Final = "data"
-_FORMATS: Final = ("cryptofeed-raw",)
 _SHOWN_FINDINGS: Final = 50
-_REPORTED: Final = (
-    "frames",
-    "book_messages",
-    "checksums_verified",
-    "checksums_failed",
-    "gaps",
-    "waiting",
-    "duplicates",
-    "stale_trades",
-)
 
 _Parsers = Any  # argparse's own type for what add_subparsers returns is private
 
 
 def add_parsers(commands: _Parsers) -> None:
     """Add ``data`` and its commands."""
-    data = commands.add_parser("data", help="generate, import, list and check recorded data")
+    data = commands.add_parser(
+        "data", help="generate, import, export, list and check recorded data"
+    )
     parsers = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_generate(parsers)
-    _add_import(parsers)
+    data_files.add_parsers(parsers)
     for name, what, run in (
         ("list", "list the recordings of a folder", run_list),
         ("check", "look for faults in recorded data; exit code 1 if there are any", run_check),
@@ -57,19 +47,6 @@ def _add_generate(parsers: _Parsers) -> None:
     parser.add_argument("--hours", type=float, default=24.0, help="from midnight (default: 24)")
     parser.add_argument("--activity", type=float, default=1.0, help="factor on arrivals")
     _finish(parser, run_generate)
-
-
-def _add_import(parsers: _Parsers) -> None:
-    what = "turn a recording of another tool into recorded data"
-    parser = parsers.add_parser("import", help=what, description=what)
-    parser.add_argument("file", help="the recording, gzip or plain")
-    parser.add_argument(
-        "--format", required=True, choices=_FORMATS, help="how the recording was written"
-    )
-    parser.add_argument("--out", default=_DEFAULT_IMPORT, help="folder (default: %(default)s)")
-    parser.add_argument("--instruments", help="file of public/instruments replies: exact steps")
-    parser.add_argument("--replace", action="store_true", help="overwrite other events")
-    _finish(parser, run_import)
 
 
 def _finish(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
@@ -112,42 +89,6 @@ def run_generate(options: argparse.Namespace) -> int:
     else:
         _print_recordings(rows, f"synthetic data in {options.out}")
     return 0
-
-
-def run_import(options: argparse.Namespace) -> int:
-    """Import one recording."""
-    from livekit.store.catalog import Catalog
-    from livekit.store.importer import import_cryptofeed_raw
-
-    with _progress(Path(options.file).name, is_shown=not options.json) as progress:
-        report = import_cryptofeed_raw(
-            options.file,
-            Catalog(options.out),
-            instruments=options.instruments,
-            replace=options.replace,
-            progress=progress,
-        ).to_dict()
-    if options.json:
-        print_json({"out": options.out, **report})
-        return 0
-    _print_report(report, options.out)
-    return 0
-
-
-def _print_report(report: dict[str, Any], out: str) -> None:
-    rows = [(f"{kind} events", f"{n:,}") for kind, n in report["events"].items()]
-    rows += [(name.replace("_", " "), f"{report[name]:,}") for name in _REPORTED]
-    rows += [(f"ignored: {what}", f"{n:,}") for what, n in report["ignored"].items()]
-    print_table(("what", ">count"), rows, title=Path(report["file"]).name)
-    print(
-        f"{len(report['written'])} files written to {out}, "
-        f"{len(report['unchanged'])} held the same events already"
-    )
-    if report["inferred"]:
-        print(
-            f"steps of {', '.join(report['inferred'])} were read off the recording; "
-            "give --instruments FILE for the exchange's own"
-        )
 
 
 def run_list(options: argparse.Namespace) -> int:

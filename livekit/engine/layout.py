@@ -29,14 +29,23 @@ PUMP: Final = np.dtype(
             "sleep",  # number of the engine's last sleep
             "timers",  # address of int64[MAX_STRATEGIES, 2]: period and next time, ns
             "timed",  # bit k: strategy k has a timer
-            "on_market",  # addresses of the trading core's two entries
+            "on_market",  # addresses of the trading core's entries
             "on_request",
+            "advance",
+            "has_latency",  # requests or events may be under way
+            "feed",  # FEED, market events on their way to the strategies
+            "delays_feed",
+            "ledgers",  # address of int64[MAX_STRATEGIES]: ledger of each strategy
+            "recorded",  # bit k: strategy k has a ledger
+            "ledger_due",  # no sample or markout is due before this time
+            "ledger_full",  # a ledger must grow before the next event
+            "is_seen",  # the venue has seen the event in hand, the strategies have not
             "request",  # the request being handled, copied out of shared memory
             "timer",  # the timer event being delivered
         ],
-        "formats": ["<i8"] * 17 + [ORDER, TIMER],
-        "offsets": [*range(0, 136, 8), 192, 320],
-        "itemsize": 384,
+        "formats": ["<i8"] * 26 + [ORDER, TIMER],
+        "offsets": [*range(0, 208, 8), 256, 384],
+        "itemsize": 448,
     }
 )
 """Private to the engine; all words int64."""

@@ -22,17 +22,10 @@ from livekit.config import MAX_INSTRUMENTS, MAX_STRATEGIES
 from livekit.engine import verbs
 from livekit.engine.control import ControlServer
 from livekit.engine.folder import CONTROL, DOORBELL, EngineLock
+from livekit.engine.intake import await_orders, drain_outbox, fall_asleep, take_orders, wake_up
 from livekit.engine.layout import PUMP
-from livekit.engine.pump import (
-    await_orders,
-    connect_core,
-    drain_outbox,
-    fall_asleep,
-    pump_lockstep,
-    pump_market,
-    take_orders,
-    wake_up,
-)
+from livekit.engine.pump import connect_core, pump_flight, pump_lockstep, pump_market, pump_rest
+from livekit.engine.recording import Recorder, describe_engine
 from livekit.engine.settings import EngineSettings
 from livekit.engine.source import PaceKind, ReplaySource, parse_pace
 from livekit.engine.strategies import POLICIES, StrategyManager, StrategySlot
@@ -45,7 +38,9 @@ from livekit.ring.directory import ENGINE_HEADER, EngineSegment
 from livekit.ring.layout import aligned_zeros
 from livekit.ring.wait import WAITS
 from livekit.trading.core import TradingCore
+from livekit.trading.feed import RECORDED, Feed
 from livekit.trading.ids import MAX_EPOCH
+from livekit.trading.latency import Latency, parse_ns
 from livekit.trading.layout import Gate
 from livekit.trading.limits import Fees, RiskLimits
 from livekit.trading.risk import open_strategy
@@ -57,6 +52,7 @@ _log: Final = logging.getLogger(__name__)
 
 _LOOK_AFTER_NS: Final = 1_000_000
 _LONGEST_SLEEP_NS: Final = 20_000_000
+_REST_NS: Final = 60_000_000_000
 _STOP_GRACE_NS: Final = 5_000_000_000
 _TICK: Final = int(ENGINE_HEADER.fields["tick"][1])  # type: ignore[index]
 
@@ -88,6 +84,7 @@ class EventEngine:
         self.policy = settings.policy or ("block" if self.source.pace.is_lossless else "drop")
         if self.policy not in POLICIES:
             raise ConfigError(f"policy {self.policy!r} is unknown; use drop, alert or block")
+        self.latency = Latency.parse(settings.latency)
         self.generation = clock.now_ns()
         self.started_ns = clock.monotonic_ns()
         self.core = TradingCore(
@@ -97,6 +94,10 @@ class EventEngine:
             fees=Fees(maker=settings.maker, taker=settings.taker),
             cash=settings.cash,
             epoch=self.generation // 1_000_000_000 % MAX_EPOCH,
+            latency=self.latency,
+            queue=settings.queue,
+            partial_fills=settings.partial_fills,
+            unlimited_depth=settings.unlimited_depth,
         )
         self.segment = EngineSegment.create(
             lock.folder, generation=self.generation, engine=settings.name
@@ -107,8 +108,20 @@ class EventEngine:
         self.pump = self._pump_memory.view(PUMP)
         connect_core(self.pump, self.core.address)
         self.pump["board"] = self.segment.board_address
+        self._model_latency()
+        self.recorder = Recorder(
+            self.core,
+            self.pump,
+            describe_engine(settings, self.source, self.core),
+            parse_ns("sample", settings.sample) if settings.sample else 0,
+        )
         self.manager = StrategyManager(
-            lock.folder, settings.name, self.generation, self.pump, self._strategy_gone
+            lock.folder,
+            settings.name,
+            self.generation,
+            self.pump,
+            self._strategy_gone,
+            self._strategy_opens,
         )
         self.manager.instruments = list(self.source.instruments)
         self.manager.positions = self._positions
@@ -121,6 +134,13 @@ class EventEngine:
         self.finished_ns = 0
         self._stop_by_ns = self._looked_ns = self._first_ns = 0
         self._has_begun = settings.wait_for == 0
+
+    def _model_latency(self) -> None:
+        """Put the paper exchange's latencies into the pump."""
+        latency = self.latency
+        self._feed = Feed(RECORDED if latency.is_feed_recorded else latency.feed_ns)
+        self.pump["feed"], self.pump["delays_feed"] = self._feed.address, not self._feed.is_zero
+        self.pump["has_latency"] = not (latency.is_zero and self._feed.is_zero)
 
     # The loop.
 
@@ -177,10 +197,14 @@ class EventEngine:
     def _turn(self) -> int:
         """Put through what is due; return how many events and orders moved."""
         pump = int(self.pump.ctypes.data)
-        if self.is_stopping or self.is_held or self.source.is_finished:
+        if self.is_stopping or self.is_held:
             return take_orders(pump)
+        if self.source.is_finished:
+            return self._rest(pump)
         address, due = self.source.due()
         if due == 0:
+            if self.pump[0]["has_latency"] and not self.source.pace.is_lossless:
+                pump_flight(pump, self.source.now_ts())
             return take_orders(pump)
         start_ns = clock.monotonic_ns()
         self._first_ns = self._first_ns or start_ns
@@ -196,6 +220,16 @@ class EventEngine:
             self.finished_ns = clock.monotonic_ns()
             _log.info("replay finished events=%d", self.source.n_events)
         return moved
+
+    def _rest(self, pump: int) -> int:
+        """Behind the last event, let what is under way arrive."""
+        if not self.pump[0]["has_latency"]:
+            return take_orders(pump)
+        limit = int(self.source.replay.last_ts) + _REST_NS
+        if self.source.pace.kind is PaceKind.LOCKSTEP:
+            pump_rest(pump, limit, clock.monotonic_ns() + _LOOK_AFTER_NS)
+            return 0
+        return pump_flight(pump, limit) + take_orders(pump)
 
     def _idle(self) -> None:
         """Wait for an order, the next event or a command, within a bound."""
@@ -224,6 +258,8 @@ class EventEngine:
         self._looked_ns = now_ns
         self._dispatch(0)
         self._make_room()
+        self.recorder.poll()
+        self._feed.grow()
         self.manager.poll(now_ns)
         self.supervisor.poll(now_ns)
         self._show(now_ns)
@@ -276,10 +312,17 @@ class EventEngine:
         self._drain()
         return canceled
 
+    def _strategy_opens(self, slot: StrategySlot) -> None:
+        """Record a strategy from its first event on."""
+        if self.settings.sample:
+            self.recorder.begin(slot.ring)
+
     def _strategy_gone(self, slot: StrategySlot, reason: str) -> None:
         """Cancel what a strategy has open; it can send nothing more."""
         self.core.risk.set_gate(slot.ring, Gate.FENCED)
         canceled = self._cancel(slot.ring)
+        errors = int(slot.segment.strategy_counters["errors"])
+        self.recorder.end(slot.ring, slot.name, slot.segment.spec, self.manager.instruments, errors)
         if canceled:
             _log.info("orders canceled name=%s count=%d reason=%s", slot.name, canceled, reason)
 
@@ -319,6 +362,8 @@ class EventEngine:
         take_orders(pump)
         pump_market(pump, 0, SLOT_BYTES, 0)
         pump_lockstep(pump, 0, SLOT_BYTES, 0, 0)
+        pump_flight(pump, 0)
+        pump_rest(pump, 0, 0)
         await_orders(pump, 0, 0)
         fall_asleep(pump)
         wake_up(pump)
@@ -361,6 +406,7 @@ class EventEngine:
                 signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
             self.manager.unregister_strategy(slot, "killed at stop")
         self.control.close()
+        self.recorder.close()
         self._lock.release()
         _log.info("engine stopped name=%s", self.settings.name)
 

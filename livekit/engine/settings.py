@@ -45,6 +45,17 @@ class EngineSettings:
         What a full ring does; empty: ``block`` where the replay is lossless, else ``drop``.
     cash, maker, taker : float
         Opening cash in quote units; fees as fractions of notional.
+    latency : str
+        Of the paper exchange, such as ``order=2ms,response=1ms,feed=500us``; empty for none.
+    queue : str
+        How resting orders fill on paper; a name of `QueueModel`, ``power_prob:3`` with an
+        exponent.
+    partial_fills : bool
+        Whether an order on paper may fill in part.
+    unlimited_depth : bool
+        Let a taker on paper fill whole at the touch.
+    sample : str
+        Grid of the equity of recorded runs, such as ``1s``; empty: record no runs.
     owner_pid : int
         Process whose end ends the engine; 0 for none.
     risk : dict
@@ -62,6 +73,11 @@ class EngineSettings:
     cash: float = 100_000.0
     maker: float = 0.0002
     taker: float = 0.0005
+    latency: str = ""
+    queue: str = "risk_averse"
+    partial_fills: bool = True
+    unlimited_depth: bool = False
+    sample: str = "1s"
     owner_pid: int = 0
     risk: dict[str, float] = field(default_factory=dict)
 
@@ -124,8 +140,10 @@ def _convert(name: str, text: str) -> Any:
             return [part for part in text.split(",") if part]
         if isinstance(default, dict):
             return {key: float(value) for key, value in msgspec.json.decode(text).items()}
+        if isinstance(default, bool):
+            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
         return type(default)(text)
-    except (ValueError, AttributeError, msgspec.DecodeError):
+    except (ValueError, KeyError, AttributeError, msgspec.DecodeError):
         kind = type(default).__name__
         raise ConfigError(
             f"environment variable {_ENVIRONMENT}ENGINE__{name.upper()} is {text!r}, "

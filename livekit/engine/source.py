@@ -139,6 +139,13 @@ class ReplaySource:
         elapsed = (clock.monotonic_ns() - self._start_ns) * self.pace.factor
         return address, count_due(address, SLOT_BYTES, waiting, self._start_ts + int(elapsed))
 
+    def now_ts(self) -> int:
+        """Return the event time that a scaled replay has come to, ns; 0 before its start."""
+        if self._start_ns == 0:
+            return 0
+        elapsed = (clock.monotonic_ns() - self._start_ns) * self.pace.factor
+        return self._start_ts + int(elapsed)
+
     def wait_ns(self) -> int:
         """Return how long until the next event is due; 0 for now, -1 for never."""
         self._stage()

@@ -19,7 +19,7 @@ import numpy as np
 
 from livekit import clock
 from livekit.config import MAX_BACKLOG, MAX_INSTRUMENTS, MAX_STRATEGIES, check_name
-from livekit.engine.pump import take_orders
+from livekit.engine.intake import take_orders
 from livekit.errors import ConfigError, NotRunningError
 from livekit.events import ANY_INSTRUMENT, STOP, Kind
 from livekit.instruments import Instrument
@@ -104,6 +104,8 @@ class StrategyManager:
     on_gone : callable
         Called with a slot and a reason once it can send no more orders; cancels what
         it has open.
+    on_open : callable
+        Called with a slot before its first event.
     """
 
     def __init__(
@@ -113,13 +115,14 @@ class StrategyManager:
         generation: int,
         pump: np.ndarray,
         on_gone: Callable[[StrategySlot, str], None],
+        on_open: Callable[[StrategySlot], None],
     ) -> None:
         self.folder, self.engine, self.generation = folder, engine, generation
         self.hub = Hub()
         self.slots: dict[str, StrategySlot] = {}
         self.instruments: list[Instrument] = []
         self.positions: Callable[[int], np.ndarray] = lambda _ring: np.zeros(MAX_INSTRUMENTS)
-        self._on_gone = on_gone
+        self._on_gone, self._on_open = on_gone, on_open
         self._numbers: dict[str, int] = {}
         self._epochs: dict[str, int] = {}
         self._orders = aligned_zeros(MAX_STRATEGIES * SIDE_BYTES)
@@ -227,6 +230,7 @@ class StrategyManager:
         if self._timers[slot.ring, 0] > 0:
             self._pump["timed"] |= _bit(slot.ring)
         slot.segment.header["run_state"] = RunState.RUNNING
+        self._on_open(slot)
         self.hub.open(slot.ring)
         self._pump["open"] |= _bit(slot.ring)
         slot.is_open = True

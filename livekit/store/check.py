@@ -20,7 +20,7 @@ from livekit.errors import DataError, NotFoundError
 from livekit.events import DTYPES, Kind
 from livekit.instruments import Instrument
 from livekit.store.catalog import Catalog
-from livekit.store.schema import fill_rows, kind_of
+from livekit.store.schema import IMPORTED, fill_rows, kind_of
 
 __all__ = ["Finding", "check"]
 
@@ -218,7 +218,7 @@ def _fields(names: tuple[str, ...], what: str) -> list[str]:
 
 def _check_sequence(where: str, day: str, sequence: np.ndarray) -> list[Finding]:
     """Find events missing between the first and the last of a day over all its files."""
-    held = np.unique(sequence)
+    held = np.unique(sequence[sequence < IMPORTED])
     missing = int(held[-1] - held[0]) + 1 - len(held) if len(held) else 0
     if missing <= 0:
         return []

@@ -20,6 +20,7 @@ from livekit.errors import ConfigError, DataError
 from livekit.events import BOOK_LEVELS, DTYPES, Kind
 
 __all__ = [
+    "IMPORTED",
     "KIND_NAMES",
     "Column",
     "columns",
@@ -39,6 +40,9 @@ KIND_NAMES: Final[dict[Kind, str]] = {
     Kind.GAP: "gap",
 }
 """The kinds that are recorded, under the names of their folders."""
+
+IMPORTED: Final = 1 << 62
+"""Sequences from here on order the rows of an import and were counted by nobody."""
 
 _TIME: Final = pa.timestamp("ns", tz="UTC")
 _SIDES: Final = ("buy", "sell")  # by the number of the Side

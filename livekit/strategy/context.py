@@ -340,6 +340,11 @@ class Context:
             number += 1
         self.view["n_instruments"] = number
 
+    def units(self, number: int) -> tuple[float, float]:
+        """Return an instrument's lot as a fraction of two whole numbers."""
+        steps = self.steps[number]
+        return float(steps["lot_numerator"]), float(steps["lot_denominator"])
+
     def set_positions(self, positions: np.ndarray) -> None:
         """Take positions in units, float64 by instrument number, as whole lots."""
         count = int(self.view["n_instruments"])

@@ -31,7 +31,7 @@ from livekit.ring.wait import WAITS, wait
 from livekit.strategy.context import CONTEXT, Context, finish_batch, published_of
 from livekit.strategy.flyweight import EVENT_CLASSES, Event, bind
 
-__all__ = ["BATCH", "POOL", "Pool", "poll", "settle"]
+__all__ = ["BATCH", "POOL", "Pool", "find_held", "poll", "settle"]
 
 BATCH: Final = 256
 """Events of a batch at most, and objects per kind."""
@@ -136,15 +136,12 @@ def poll(pool: int) -> int:
 
 
 @hot
-def settle(pool: int) -> int:
-    """Release the batch and find its objects that somebody holds; return how many.
+def find_held(pool: int) -> int:
+    """Find the objects of the batch that somebody holds, and return how many.
 
     Their places stand in `held`. Every reference but the pool's own counts.
     """
     view = record(POOL, pool)
-    context = record(CONTEXT, view.ctx)
-    view.end_ns = finish_batch(view.ctx, view.taken, view.start_ns)
-    context.now = view.now
     n_held = 0
     if view.reads_counts:
         for kind in range(16):
@@ -155,6 +152,15 @@ def settle(pool: int) -> int:
                     n_held += 1
     view.n_held = n_held
     return n_held
+
+
+@hot
+def settle(pool: int) -> int:
+    """Release the batch to its ring and find its objects that somebody holds; how many."""
+    view = record(POOL, pool)
+    view.end_ns = finish_batch(view.ctx, view.taken, view.start_ns)
+    record(CONTEXT, view.ctx).now = view.now
+    return find_held(pool)
 
 
 @hot
@@ -252,7 +258,13 @@ class Pool:
 
         The caller must hold no event itself.
         """
-        n_held = settle(self.address)
+        self._replace(settle(self.address))
+
+    def recycle(self) -> None:
+        """Do the same for a batch that came from no ring."""
+        self._replace(find_held(self.address))
+
+    def _replace(self, n_held: int) -> None:
         if not self.reads_counts:
             held = self._held_slowly()
         elif n_held:

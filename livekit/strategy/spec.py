@@ -5,7 +5,6 @@ is registered, so that a mistake of the user's is found while nothing exists yet
 Layer 2.
 """
 
-import hashlib
 import math
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -15,14 +14,10 @@ from typing import Any
 import numpy as np
 
 from livekit.errors import ConfigError
+from livekit.strategy.code_hash import code_hash_of
 from livekit.strategy.declaration import Declaration, Param
 
-__all__ = ["describe", "did_you_mean", "file_hash", "parse_params"]
-
-
-def file_hash(path: Path) -> str:
-    """Return the name of a file's content: 12 digits of its SHA-256."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+__all__ = ["describe", "did_you_mean", "parse_params"]
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
@@ -103,7 +98,7 @@ def describe(
     return {
         "class": declaration.name,
         "file": str(file),
-        "hash": file_hash(file),
+        "hash": code_hash_of(file),
         "mode": "compiled" if is_compiled else "interpreted",
         "symbols": list(declaration.symbols),
         "kinds": declaration.kinds,

@@ -2,7 +2,7 @@
 
 No I/O, no clock, no randomness: time is an argument, so the same calls give the same
 bits in a backtest, in a replay and live. A public name is imported from its module
-when it is first used, so that limits and fees can be read without Numba.
+when it is first used, so that limits, fees and models can be read without Numba.
 Layer 2.
 """
 
@@ -13,12 +13,16 @@ _PUBLIC = {
     "AccountManager": "account",
     "Fees": "limits",
     "Gate": "layout",
+    "Latency": "latency",
     "OrderRouter": "router",
+    "QueueModel": "queue_model",
     "RiskLimits": "limits",
     "RiskManager": "risk_manager",
     "TradingCore": "core",
     "TradingState": "layout",
     "admit": "admission",
+    "advance": "paper.flight",
+    "apply_funding": "account",
     "admit_cancel": "admission",
     "admit_modify": "admission",
     "cancel_all": "router",
@@ -27,6 +31,7 @@ _PUBLIC = {
     "client_order_id": "ids",
     "equity": "account",
     "explain": "risk_manager",
+    "next_due": "paper.wire",
     "on_market": "router",
     "on_request": "router",
     "on_touch": "router",

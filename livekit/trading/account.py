@@ -2,7 +2,7 @@
 
 A position belongs to one strategy in one instrument and is counted in lots, so closed
 is exactly 0. Its profit is booked against the average entry price; fees are kept
-apart. Cash pays the full price of spot and only profit and fees of swaps and futures,
+apart. Cash pays the full price of spot and only profit, fees and funding of the others,
 and is summed without rounding loss (Knuth's two-sum), so that it equals the exact sum
 of every flow. Spot may be sold short, as on margin; what bounds it is risk's.
 
@@ -11,7 +11,7 @@ The mark is the middle of the touch, or the last price where a side is missing.
 Layer 2.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -31,7 +31,19 @@ from livekit.trading.market import reference_price
 if TYPE_CHECKING:
     from livekit.trading.core import TradingCore
 
-__all__ = ["AccountManager", "add_cash", "book_fill", "equity", "unrealized_pnl"]
+__all__ = [
+    "NO_MARK",
+    "AccountManager",
+    "add_cash",
+    "apply_funding",
+    "book_fill",
+    "book_funding",
+    "equity",
+    "unrealized_pnl",
+]
+
+NO_MARK: Final = -1
+"""Answer of `apply_funding` for an instrument without a mark; nothing was booked."""
 
 
 @inner
@@ -114,6 +126,53 @@ def _move(core: int, strategy: int, instrument: int, change: int, price: float) 
 
 
 @hot
+def book_funding(core: int, strategy: int, instrument: int, amount: float) -> None:
+    """Book a funding flow to a position and to cash: quote currency, negative when paid."""
+    record(POSITION, position_at(core, strategy, instrument)).funding += amount
+    add_cash(core, amount)
+
+
+@hot
+def apply_funding(core: int, instrument: int, rate: float, now_ns: int) -> int:
+    """Let every position in a swap pay its funding: `rate` times its value at the mark.
+
+    Parameters
+    ----------
+    instrument : int
+        A swap; other kinds pay nothing.
+    rate : float
+        Fraction of the value. Above 0 longs pay and shorts receive.
+    now_ns : int
+        Time of the payment.
+
+    Returns
+    -------
+    int
+        Number of positions that paid or received; or NO_MARK (-1) with nothing booked.
+
+    Notes
+    -----
+    The venue charges what it holds at that moment, fills included whose reports are
+    still on their way.
+    """
+    top = record(CORE, core)
+    market = record(MARKET, market_at(core, instrument))
+    top.now = max(top.now, now_ns)
+    mark = reference_price(core, instrument)
+    n_paid = 0
+    for strategy in range(top.n_strategies):
+        held = record(POSITION, position_at(core, strategy, instrument)).venue_lots
+        if held == 0 or market.is_spot:
+            continue
+        if not mark > 0.0:
+            return NO_MARK
+        value = from_lots(core, instrument, held) * market.contract_value * mark
+        book_funding(core, strategy, instrument, -rate * value)
+        n_paid += 1
+    return n_paid
+
+
+@hot
 def unrealized_pnl(core: int, strategy: int, instrument: int) -> float:
     """Open profit of a position at the mark; 0 when flat, NaN without a mark."""
     position = record(POSITION, position_at(core, strategy, instrument))
@@ -171,6 +230,7 @@ class AccountManager:
         core = self._core
         row = core.positions[strategy, instrument]
         realized, fees = float(row["realized_pnl"]), float(row["fees"])
+        funding = float(row["funding"])
         unrealized = float(unrealized_pnl(core.address, strategy, instrument))
         return {
             "position": core.quantity(instrument, int(row["lots"])),
@@ -180,7 +240,8 @@ class AccountManager:
             "realized_pnl": realized,
             "unrealized_pnl": unrealized,
             "fees": fees,
-            "net_pnl": realized + unrealized - fees,
+            "funding": funding,
+            "net_pnl": realized + unrealized - fees + funding,
             "volume": float(row["volume"]),
             "n_orders": int(row["n_orders"]),
             "n_rejects": int(row["n_rejects"]),
@@ -196,7 +257,10 @@ class AccountManager:
     def summary(self, strategy: int) -> dict[str, float]:
         """Return a strategy's sums over its instruments, in quote currency and counts."""
         rows = list(self.positions(strategy).values())
-        names = ("realized_pnl", "unrealized_pnl", "fees", "net_pnl", "volume", "n_fills")
+        names = (
+            *("realized_pnl", "unrealized_pnl", "fees", "funding", "net_pnl"),
+            *("volume", "n_fills"),
+        )
         sums = {name: sum(row[name] for row in rows) for name in names}
         owner = self._core.strategies[strategy]
         counts = ("n_requests", "n_rejects", "n_open")

@@ -59,7 +59,7 @@ def _check(core: int, strategy: int, request: int, now_ns: int) -> int:
     if code != NONE:
         return code
     top = record(CORE, core)
-    if top.n_open >= top.max_orders:
+    if top.n_busy >= top.max_orders:
         return TOO_MANY_ORDERS
     instrument = i64(asked.instrument)
     price = np.nan
@@ -112,6 +112,13 @@ def admit(core: int, strategy: int, request: int, now_ns: int) -> int:
     order.status = SENT
     order.is_resting = 0
     order.is_modifying = 0
+    order.is_canceling = 0
+    order.in_flight = 0
+    order.last_fill = 0
+    order.venue_state = 0
+    order.venue_lots = 0
+    order.venue_filled = 0
+    order.queue_ahead = np.nan
     order.price = np.nan
     if asked.order_type == LIMIT_ORDER:
         order.price = on_tick(core, instrument, asked.price)

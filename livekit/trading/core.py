@@ -7,29 +7,37 @@ Layer 2.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from livekit.errors import ConfigError
 from livekit.events import BOOK
 from livekit.instruments import Instrument
+from livekit.ring.call import address_of
 from livekit.trading.account import AccountManager
 from livekit.trading.ids import MAX_EPOCH
+from livekit.trading.latency import Latency
 from livekit.trading.layout import (
     CORE,
+    LINE,
     MARKET,
     ORDER_ROW,
     OUTBOX,
     POSITION,
     STRATEGY,
+    WIRE,
     Gate,
     TradingState,
 )
 from livekit.trading.limits import LIMITS, Fees, RiskLimits
+from livekit.trading.models import latency_table, write_latency, write_queue
 from livekit.trading.outbox import SPARE_REPORTS
+from livekit.trading.paper.answers import hear
+from livekit.trading.paper.wire import MESSAGES_PER_ORDER
+from livekit.trading.queue_model import QueueModel
 from livekit.trading.risk import open_strategy, set_gate
 from livekit.trading.risk_manager import RiskManager
 from livekit.trading.router import OrderRouter, cancel_all, cancel_strategy
@@ -38,6 +46,7 @@ __all__ = ["AccountManager", "OrderRouter", "RiskManager", "TradingCore", "Tradi
 
 _ALIGN: Final = 128
 _ENTRY: Final = np.dtype("<i4")
+_WORD: Final = np.dtype("<i8")
 _SLACK: Final = 1e-6
 
 
@@ -64,6 +73,14 @@ class TradingCore:
         Of the account, written into client order ids; rises at every start of an engine.
     unlimited_depth : bool
         Let a taker fill whole at the touch, whatever size it shows.
+    latency : Latency, optional
+        Of orders and answers on paper; none by default. With one, the caller lets time
+        pass with `advance`.
+    queue : QueueModel, str, tuple or callable
+        How resting orders fill; see `QueueModel`.
+    partial_fills : bool
+        Whether an order on paper may fill in part: with False a print that reaches a
+        resting order fills it whole, and a taker fills whole at the touch.
 
     Attributes
     ----------
@@ -72,13 +89,18 @@ class TradingCore:
     header, markets, books, strategies, limits, positions, orders, outbox : ndarray
         Views of the block: CORE (), MARKET and BOOK by instrument, STRATEGY and LIMITS
         by slot, POSITION by slot and instrument, ORDER_ROW by row (0 is none), OUTBOX.
+    lines, wire : ndarray
+        LINE[2] (requests, answers) and WIRE, the messages in flight.
+    latency : Latency
+    queue : QueueModel
     account, risk, router
         Faces of the same memory.
 
     Raises
     ------
     ConfigError
-        A capacity, the cash or the epoch is out of range, or instruments are too many.
+        A capacity, the cash or the epoch is out of range, instruments are too many, or a
+        model is none.
 
     Notes
     -----
@@ -98,6 +120,9 @@ class TradingCore:
         cash: float = 100_000.0,
         epoch: int = 0,
         unlimited_depth: bool = False,
+        latency: Latency | None = None,
+        queue: QueueModel | str | tuple[str, float] | Callable[..., Any] = "risk_averse",
+        partial_fills: bool = True,
     ) -> None:
         _require("n_strategies", n_strategies, 1, 1024)
         _require("max_orders", max_orders, 1, 1 << 20)
@@ -108,13 +133,19 @@ class TradingCore:
         self.n_strategies, self.max_orders = n_strategies, max_orders
         self.max_instruments = max_instruments
         self.fees = fees or Fees()
+        self.latency = Latency() if latency is None else latency
+        self.queue = QueueModel.parse(queue)
         self.symbols: list[str] = []
         self._lay_out()
         header = self.header
         header["n_strategies"], header["max_orders"] = n_strategies, max_orders
         header["max_instruments"], header["max_reports"] = max_instruments, len(self.outbox)
         header["initial_cash"] = header["cash"] = cash
-        header["epoch"], header["unlimited_depth"] = epoch, unlimited_depth
+        header["epoch"], header["partial_fills"] = epoch, partial_fills
+        header["unlimited_depth"] = unlimited_depth or not partial_fills
+        write_latency(self.lines, self.latency, int(header["table"]))
+        write_queue(header, self.queue)
+        header["hear"] = address_of(hear, 2)
         self.limits[:] = (limits or RiskLimits()).to_row()
         self.account = AccountManager(self)
         self.risk = RiskManager(self)
@@ -126,7 +157,10 @@ class TradingCore:
         """Allocate the block and make the views of its sections."""
         # At most half full, so that a probe is short and always ends.
         n_entries = 1 << max(4, (2 * self.max_orders - 1).bit_length())
+        points = latency_table(self.latency)
+        n_messages = 0 if self.latency.is_zero else self.max_orders * MESSAGES_PER_ORDER
         sections = {
+            "lines": (LINE, (2,)),
             "markets": (MARKET, (self.max_instruments,)),
             "books": (BOOK, (self.max_instruments,)),
             "strategies": (STRATEGY, (self.n_strategies,)),
@@ -135,6 +169,8 @@ class TradingCore:
             "orders": (ORDER_ROW, (self.max_orders + 1,)),
             "outbox": (OUTBOX, (2 * self.max_orders + SPARE_REPORTS,)),
             "positions": (POSITION, (self.n_strategies, self.max_instruments)),
+            "table": (_WORD, points.shape),
+            "wire": (WIRE, (n_messages + 1,)),
         }
         offsets, end = {}, CORE.itemsize
         for name, (dtype, shape) in sections.items():
@@ -152,11 +188,13 @@ class TradingCore:
             part = block[offsets[name] : offsets[name] + n_bytes]
             views[name] = part.view(dtype).reshape(shape)
             self.header[name] = offsets[name]
-        self.header["index_mask"] = n_entries - 1
+        self.header["index_mask"], self.header["max_wire"] = n_entries - 1, n_messages
+        views["table"][:] = points
         self.markets, self.books = views["markets"], views["books"]
         self.strategies, self.limits = views["strategies"], views["limits"]
         self.positions, self.orders = views["positions"], views["orders"]
         self.outbox, self.index = views["outbox"], views["index"]
+        self.lines, self.wire = views["lines"], views["wire"]
 
     def append_instrument(self, instrument: Instrument, fees: Fees | None = None) -> int:
         """Append an instrument and return its number.
@@ -177,6 +215,7 @@ class TradingCore:
         for name in ("bid_price", "ask_price", "last_price"):
             row[name] = math.nan
         row["buy_bound"], row["sell_bound"] = -math.inf, math.inf
+        row["buy_watch"], row["sell_watch"] = -math.inf, math.inf
         row["slack"] = instrument.tick * _SLACK
         row["is_spot"] = instrument.kind == "spot"
         row["tick_numerator"], row["tick_denominator"] = _fraction(

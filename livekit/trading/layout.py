@@ -1,19 +1,13 @@
 """The memory of one trading core: one block, its sections, and where each row lies.
 
-A core is one contiguous, 128-byte aligned block without a pointer in it: the header
-holds offsets, rows refer to each other by number, and row 0 of the order table means
-"none", so a zeroed block is an empty core and a byte-wise copy is a second, equal
-core. Jitted functions take the block's address and reach a row through the accessors
-below, each of which is one load and one multiply-add.
-
-Quantities are whole lots (int64) inside the core and float64 units at its borders, so
-a closed position is exactly 0; a step is a fraction of two whole float64 numbers, so
-a multiple of it is the float64 nearest to the decimal number (0.3, never
-0.30000000000000004).
+A core is one contiguous, 128-byte aligned block without a pointer in it but those to
+jitted functions: the header holds offsets, rows refer to each other by number,
+and row 0 of the order table means "none", so a zeroed block is an empty core and a
+byte-wise copy is a second, equal core. Jitted functions take the block's address and
+reach a row through the accessors below, each of which is one load and one multiply-add.
 Layer 2. One writer, the owner of the core; anyone may read.
 """
 
-import enum
 from typing import Any, Final
 
 import numpy as np
@@ -21,20 +15,37 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from livekit.events import BOOK, ORDER
+from livekit.events import BOOK
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import record
-from livekit.trading.limits import LIMITS, padded
+from livekit.trading.limits import LIMITS
+from livekit.trading.rows import (
+    CORE,
+    FLOAT,
+    LINE,
+    MARKET,
+    ORDER_ROW,
+    OUTBOX,
+    POSITION,
+    STRATEGY,
+    UNLIMITED_LOTS,
+    WIRE,
+    Gate,
+    TouchSource,
+    TradingState,
+)
 
 __all__ = [
     "CORE",
     "FLOAT",
+    "LINE",
     "MARKET",
     "ORDER_ROW",
     "OUTBOX",
     "POSITION",
     "STRATEGY",
     "UNLIMITED_LOTS",
+    "WIRE",
     "Gate",
     "TouchSource",
     "TradingState",
@@ -42,190 +53,17 @@ __all__ = [
     "entry_at",
     "from_lots",
     "limits_at",
+    "line_at",
     "market_at",
     "order_at",
     "outbox_at",
     "position_at",
     "strategy_at",
     "to_steps",
+    "wire_at",
 ]
 
-
-class TradingState(enum.IntEnum):
-    """What the core admits: everything, orders that reduce a position, or only cancels."""
-
-    ACTIVE = 0
-    REDUCING = 1
-    HALTED = 2
-
-
-class Gate(enum.IntEnum):
-    """Whether one strategy may send orders; its cancels pass either way."""
-
-    OPEN = 0
-    FENCED = 1
-
-
-class TouchSource(enum.IntEnum):
-    """Where the touch of an instrument comes from; a better source silences a ticker."""
-
-    NONE = 0
-    TICKER = 1
-    QUOTE = 2
-
-
 _I64: Final = ir.IntType(64)
-
-UNLIMITED_LOTS: Final = 1 << 56
-"""Size of a touch whose size is unknown (a ticker's) or ignored."""
-
-CORE: Final = padded(
-    [
-        ("state", "<i8"),
-        ("n_instruments", "<i8"),
-        ("n_strategies", "<i8"),
-        ("max_instruments", "<i8"),
-        ("max_orders", "<i8"),
-        ("max_reports", "<i8"),
-        ("n_reports", "<i8"),  # in the outbox
-        ("markets", "<i8"),  # offsets of the sections from the start of the block
-        ("books", "<i8"),
-        ("strategies", "<i8"),
-        ("limits", "<i8"),
-        ("positions", "<i8"),
-        ("orders", "<i8"),
-        ("index", "<i8"),
-        ("index_mask", "<i8"),
-        ("outbox", "<i8"),
-        ("epoch", "<i8"),  # of the account, in client order ids
-        ("sequence", "<i8"),  # of the last admitted intent
-        ("report_sequence", "<i8"),
-        ("n_used", "<i8"),  # order rows ever taken; rows 1 to n_used
-        ("oldest_free", "<i8"),
-        ("newest_free", "<i8"),
-        ("n_open", "<i8"),
-        ("n_faults", "<i8"),  # transitions the life cycle forbids; the first one halts
-        ("unlimited_depth", "<i8"),
-        ("initial_cash", "<f8"),
-        ("cash", "<f8"),
-        ("cash_rest", "<f8"),  # what rounding took from cash so far
-    ],
-    256,
-)
-
-MARKET: Final = padded(
-    [
-        # One cache line: all that a market event touches.
-        ("bid_price", "<f8"),
-        ("bid_size", "<f8"),
-        ("ask_price", "<f8"),
-        ("ask_size", "<f8"),
-        ("last_price", "<f8"),
-        ("touch_ns", "<i8"),
-        ("buy_bound", "<f8"),  # no resting buy is priced above it
-        ("sell_bound", "<f8"),
-        # Read when something rests, or on an order.
-        ("slack", "<f8"),  # a millionth of a tick: two prices nearer are equal
-        ("last_ns", "<i8"),
-        ("source", "<i4"),
-        ("n_resting", "<i4"),
-        ("first", "<i4"),  # resting orders in order of their time at the venue
-        ("last", "<i4"),
-        ("book_ns", "<i8"),
-        ("is_spot", "<i8"),
-        ("tick_numerator", "<f8"),
-        ("tick_denominator", "<f8"),
-        ("lot_numerator", "<f8"),
-        ("lot_denominator", "<f8"),
-        ("min_lots", "<i8"),
-        ("contract_value", "<f8"),
-        ("maker_fee", "<f8"),
-        ("taker_fee", "<f8"),
-    ],
-    256,
-)
-"""One instrument: touch, resting orders, steps and fees; 256 bytes."""
-
-STRATEGY: Final = padded(
-    [
-        ("gate", "<i8"),
-        ("epoch", "<i8"),  # of this slot: how often a strategy was opened in it
-        ("next_order_ns", "<i8"),  # of the token bucket: when it will be full again
-        ("n_open", "<i8"),
-        ("n_requests", "<i8"),
-        ("n_rejects", "<i8"),
-        ("n_fills", "<i8"),
-        ("first", "<i4"),  # orders that are not final, oldest first
-        ("last", "<i4"),
-    ],
-    128,
-)
-"""One strategy slot, 128 bytes."""
-
-POSITION: Final = padded(
-    [
-        ("lots", "<i8"),  # above 0 long, below 0 short
-        ("open_buy_lots", "<i8"),  # what all open orders of the side would still fill
-        ("open_sell_lots", "<i8"),
-        ("average_price", "<f8"),  # 0 when flat
-        ("realized_pnl", "<f8"),  # before fees
-        ("fees", "<f8"),
-        ("volume", "<f8"),  # traded notional
-        ("bought_lots", "<i8"),
-        ("sold_lots", "<i8"),
-        ("n_orders", "<i8"),
-        ("n_rejects", "<i8"),
-        ("n_fills", "<i8"),
-        ("last_fill_ns", "<i8"),
-    ],
-    128,
-)
-"""Position of one strategy in one instrument, 128 bytes."""
-
-ORDER_ROW: Final = padded(
-    [
-        ("order_id", "<i8"),  # the strategy's, its bits as they came
-        ("sequence", "<i8"),  # of the intent; tells a row from its next tenant
-        ("strategy", "<i4"),
-        ("instrument", "<i4"),
-        ("side", "u1"),
-        ("order_type", "u1"),
-        ("tif", "u1"),
-        ("options", "u1"),
-        ("status", "u1"),
-        ("is_resting", "u1"),  # in the paper exchange's list
-        ("is_modifying", "u1"),  # a modification is on its way to the venue
-        ("spare", "u1"),
-        ("price", "<f8"),  # on tick; NaN for a market order
-        ("lots", "<i8"),
-        ("filled_lots", "<i8"),
-        ("reserved_lots", "<i8"),  # what the order counts for in risk
-        ("average_price", "<f8"),
-        ("new_price", "<f8"),  # of the modification under way
-        ("new_lots", "<i8"),
-        ("created_ns", "<i8"),
-        ("updated_ns", "<i8"),
-        ("client_order_id", "S24"),
-        ("epoch", "<i8"),  # of the strategy slot
-        ("next_resting", "<i4"),
-        ("previous_resting", "<i4"),
-        ("next_open", "<i4"),
-        ("previous_open", "<i4"),
-        ("next_free", "<i4"),
-        ("spare2", "<i4"),
-    ],
-    192,
-)
-"""One row of the order table, 192 bytes."""
-
-OUTBOX: Final = np.dtype([("strategy", "<i8"), ("report", ORDER)])
-"""One row of the outbox, 136 bytes: a report and the strategy it goes to."""
-
-FLOAT: Final = np.dtype([("value", "<f8")])
-"""A float64 in memory, for `record`."""
-
-assert OUTBOX.itemsize == 136
-assert BOOK.itemsize == 256
 
 
 def _section(name: str, row_bytes: int) -> Any:
@@ -265,7 +103,13 @@ order_at = _section("orders", ORDER_ROW.itemsize)
 """Address of a row of the order table; row 0 stands for none."""
 
 outbox_at = _section("outbox", OUTBOX.itemsize)
-"""Address of a row of the outbox: strategy (int64), then the report (ORDER, 128 bytes)."""
+"""Address of a row of the outbox."""
+
+line_at = _section("lines", LINE.itemsize)
+"""Address of a LINE row: 0 requests on their way to the venue, 1 its answers."""
+
+wire_at = _section("wire", WIRE.itemsize)
+"""Address of a message in flight; slot 0 stands for none."""
 
 entry_at = _section("index", 4)
 """Address of a slot of the index by order id, an int32."""

@@ -28,11 +28,13 @@ from livekit.trading.layout import (
     order_at,
     strategy_at,
 )
+from livekit.trading.queue_model import KINDS
 
 __all__ = [
     "close_order",
     "find_order",
     "first_open",
+    "free_row",
     "index_order",
     "is_final",
     "link_open",
@@ -40,8 +42,10 @@ __all__ = [
     "next_open",
     "take_row",
     "unlink_resting",
+    "watch_bounds",
 ]
 
+_RISK_AVERSE: Final = KINDS["risk_averse"]
 _ENTRY: Final = np.dtype([("row", "<i4")])
 _GOLDEN: Final = -7046029254386353131  # 2**64 over the golden ratio, as a signed word
 
@@ -114,13 +118,15 @@ def _unindex(core: int, row: int) -> None:
 
 @inner
 def take_row(core: int) -> int:
-    """Take a free row, forgetting the final order that is longest done; 0 when all are open."""
+    """Take a free row, forgetting the final order that is longest done; 0 when all are busy."""
     top = record(CORE, core)
     if top.n_used < top.max_orders:
+        top.n_busy += 1
         top.n_used += 1
         return top.n_used
     row = top.oldest_free
     if row != 0:
+        top.n_busy += 1
         top.oldest_free = record(ORDER_ROW, order_at(core, row)).next_free
         if top.oldest_free == 0:
             top.newest_free = 0
@@ -148,6 +154,7 @@ def link_open(core: int, row: int) -> None:
 def close_order(core: int, row: int) -> None:
     """Take a final order out of both lists and queue its row for reuse.
 
+    While a message about it is in flight, its row waits for that (`wire.release_row`).
     Its fields and its place in the index stay until the row is taken again.
     """
     order = record(ORDER_ROW, order_at(core, row))
@@ -164,14 +171,41 @@ def close_order(core: int, row: int) -> None:
     else:
         owner.last = before
     owner.n_open -= 1
+    record(CORE, core).n_open -= 1
+    if order.in_flight == 0:
+        free_row(core, row)
+
+
+@inner
+def free_row(core: int, row: int) -> None:
+    """Queue the row of a final order for reuse, behind those that were done before."""
     top = record(CORE, core)
-    top.n_open -= 1
+    top.n_busy -= 1
+    order = record(ORDER_ROW, order_at(core, row))
     order.next_free = 0
     if top.newest_free != 0:
         record(ORDER_ROW, order_at(core, top.newest_free)).next_free = row
     else:
         top.oldest_free = row
     top.newest_free = row
+
+
+@inner
+def watch_bounds(core: int, instrument: int) -> None:
+    """Have quotes looked at that change the queue of what rests, not only those that fill it.
+
+    Those are the ones with a touch at its price or worse; and where a level that a
+    quote does not show is empty, all of them.
+    """
+    top = record(CORE, core)
+    market = record(MARKET, market_at(core, instrument))
+    if top.queue_kind < _RISK_AVERSE:
+        return
+    is_everything = top.is_hidden_empty != 0
+    market.buy_watch = np.inf if is_everything and market.buy_bound > 0.0 else market.buy_bound
+    market.sell_watch = (
+        -np.inf if is_everything and market.sell_bound < np.inf else market.sell_bound
+    )
 
 
 @inner
@@ -189,9 +223,10 @@ def link_resting(core: int, row: int) -> None:
     market.last = row
     market.n_resting += 1
     if order.side == BUY:
-        market.buy_bound = max(market.buy_bound, order.price + market.slack)
+        market.buy_bound = max(market.buy_bound, order.venue_price + market.slack)
     else:
-        market.sell_bound = min(market.sell_bound, order.price - market.slack)
+        market.sell_bound = min(market.sell_bound, order.venue_price - market.slack)
+    watch_bounds(core, i64(order.instrument))
 
 
 @inner
@@ -211,8 +246,8 @@ def unlink_resting(core: int, row: int) -> None:
     order.is_resting = 0
     market.n_resting -= 1
     if market.n_resting == 0:
-        market.buy_bound = -np.inf
-        market.sell_bound = np.inf
+        market.buy_bound = market.buy_watch = -np.inf
+        market.sell_bound = market.sell_watch = np.inf
 
 
 @hot

@@ -68,19 +68,28 @@ def count_fault(core: int) -> None:
 
 
 @inner
-def _next_report(core: int, strategy: int, now_ns: int) -> int:
-    """Take the next row of the outbox, fill in the head, and return the report's address."""
+def _next_report(core: int, strategy: int, row: int, now_ns: int) -> int:
+    """Take the next row of the outbox, fill in the heads, and return the report's address."""
     top = record(CORE, core)
     assert top.n_reports < top.max_reports
     address = outbox_at(core, top.n_reports)
     top.n_reports += 1
     top.report_sequence += 1
-    record(OUTBOX, address).strategy = strategy
+    origin = record(OUTBOX, address)
+    origin.strategy = strategy
+    origin.row = row
+    origin.liquidity = top.said_liquidity
+    is_fill = top.said_liquidity != 0
+    origin.bid = top.said_bid if is_fill else np.nan
+    origin.ask = top.said_ask if is_fill else np.nan
+    is_said = top.said_ns != 0  # by the paper exchange; 0: by the core, or by another venue
+    origin.queue_ahead = top.said_ahead if is_said else np.nan
+    origin.ts_venue = top.said_ns if is_said else now_ns
     item = record(ORDER, address + _REPORT)
     item.kind = KIND_ORDER
     item.flags = 0
     item.sequence = top.report_sequence
-    item.ts_event = now_ns
+    item.ts_event = origin.ts_venue
     item.ts_recv = now_ns
     item.published = 0
     return address + _REPORT
@@ -110,7 +119,7 @@ def report(
     """
     order = record(ORDER_ROW, order_at(core, row))
     instrument = i64(order.instrument)
-    address = _next_report(core, i64(order.strategy), now_ns)
+    address = _next_report(core, i64(order.strategy), row, now_ns)
     item = record(ORDER, address)
     item.instrument = order.instrument
     item.side = order.side
@@ -143,7 +152,7 @@ def refuse(core: int, strategy: int, request: int, reject: int, now_ns: int) -> 
     reader may convert every field without a check.
     """
     asked = record(ORDER, request)
-    address = _next_report(core, strategy, now_ns)
+    address = _next_report(core, strategy, 0, now_ns)
     item = record(ORDER, address)
     known = asked.instrument < record(CORE, core).n_instruments
     item.instrument = asked.instrument if known else ANY_INSTRUMENT

@@ -15,7 +15,6 @@ import numpy as np
 from livekit.events import ANY_INSTRUMENT, HEAD, ORDER, QUOTE, TICKER, TRADE
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import record
-from livekit.trading import paper
 from livekit.trading.admission import admit, admit_cancel, admit_modify, deny
 from livekit.trading.codes import (
     CANCEL,
@@ -32,17 +31,19 @@ from livekit.trading.codes import (
 )
 from livekit.trading.layout import (
     CORE,
-    MARKET,
     ORDER_ROW,
     STRATEGY,
     TradingState,
-    market_at,
     order_at,
     strategy_at,
 )
 from livekit.trading.market import set_book, set_ticker, set_touch, set_trade
 from livekit.trading.orders import first_open, next_open
 from livekit.trading.outbox import OUTBOX_FULL, has_room, outbox_count
+from livekit.trading.paper.flight import CANCELS, MODIFIES, SUBMITS, advance, send
+from livekit.trading.paper.matching import match_print, match_touch
+from livekit.trading.paper.orders import MAX_REPORTS, cancel, modify, submit
+from livekit.trading.paper.wire import next_due
 from livekit.trading.risk import set_state
 
 if TYPE_CHECKING:
@@ -50,8 +51,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OrderRouter",
+    "advance",
     "cancel_all",
     "cancel_strategy",
+    "next_due",
     "on_market",
     "on_request",
     "on_touch",
@@ -65,16 +68,17 @@ def on_touch(
 ) -> int:
     """Take a quote as scalars; same as `on_market` of a QUOTE."""
     if set_touch(core, instrument, bid, bid_size, ask, ask_size, now):
-        return paper.match(core, instrument, bid, ask, now)
+        return match_touch(core, instrument, 0, now)
     return 0
 
 
 @hot
-def on_trade(core: int, instrument: int, price: float, now: int) -> int:
+def on_trade(
+    core: int, instrument: int, price: float, size: float, aggressor: int, now: int
+) -> int:
     """Take a public print as scalars; same as `on_market` of a TRADE."""
     if set_trade(core, instrument, price, now):
-        margin = 2.0 * record(MARKET, market_at(core, instrument)).slack
-        return paper.match(core, instrument, price - margin, price + margin, now)
+        return match_print(core, instrument, price, size, aggressor, now)
     return 0
 
 
@@ -93,12 +97,14 @@ def on_market(core: int, event: int, now_ns: int) -> int:
     Returns
     -------
     int
-        Number of orders that filled, each with its reports in the outbox; or
-        OUTBOX_FULL: drain the outbox and call again with the same event.
+        Number of orders that filled, each with its reports in the outbox or, with
+        latency, in flight; or OUTBOX_FULL: drain the outbox and call again with the
+        same event.
 
     Notes
     -----
-    Six stores and two comparisons when nothing rests near the market.
+    Six stores and four comparisons when nothing rests near the market. What is in flight
+    and due before `now_ns` has to arrive first: see `advance`.
     """
     head = record(HEAD, event)
     instrument = i64(head.instrument)
@@ -116,25 +122,25 @@ def on_market(core: int, event: int, now_ns: int) -> int:
             now_ns,
         )
     if head.kind == KIND_TRADE:
-        return on_trade(core, instrument, record(TRADE, event).price, now_ns)
+        trade = record(TRADE, event)
+        return on_trade(core, instrument, trade.price, trade.size, i64(trade.aux), now_ns)
     if head.kind == KIND_BOOK:
-        crossed = set_book(core, instrument, event, now_ns)
+        if set_book(core, instrument, event, now_ns):
+            return match_touch(core, instrument, 1, now_ns)
     elif head.kind == KIND_TICKER:
         ticker = record(TICKER, event)
-        crossed = set_ticker(
+        if set_ticker(
             core, instrument, ticker.last_price, ticker.bid_price, ticker.ask_price, now_ns
-        )
-    else:
-        return 0
-    if crossed:
-        market = record(MARKET, market_at(core, instrument))
-        return paper.match(core, instrument, market.bid_price, market.ask_price, now_ns)
+        ):
+            return match_touch(core, instrument, 0, now_ns)
     return 0
 
 
 @hot
 def on_request(core: int, strategy: int, request: int, now_ns: int) -> int:
-    """Take an order request of a strategy, and let the paper exchange answer it at once.
+    """Take an order request of a strategy and send it to the paper exchange.
+
+    It is admitted or refused at once. Without latency it is answered at once too.
 
     Parameters
     ----------
@@ -143,15 +149,20 @@ def on_request(core: int, strategy: int, request: int, now_ns: int) -> int:
     strategy : int
         Slot of the strategy whose ring the request came from; one of the core's.
     now_ns : int
-        Time at the exchange.
+        Time at which it leaves the engine.
 
     Returns
     -------
     int
         Number of reports appended to the outbox; or OUTBOX_FULL with nothing done.
+
+    Notes
+    -----
+    A cancellation of an order to which one is on its way already is not sent again, and
+    has no answer but the first one's.
     """
     owner = record(STRATEGY, strategy_at(core, strategy))
-    if not has_room(core, paper.MAX_REPORTS + owner.n_open):
+    if not has_room(core, MAX_REPORTS + owner.n_open):
         return OUTBOX_FULL
     before = outbox_count(core)
     owner.n_requests += 1
@@ -160,16 +171,16 @@ def on_request(core: int, strategy: int, request: int, now_ns: int) -> int:
         deny(core, strategy, request, MALFORMED, now_ns)
     elif asked.action == NEW:
         row = admit(core, strategy, request, now_ns)
-        if row > 0:
-            paper.submit(core, row, now_ns)
+        if row > 0 and send(core, row, SUBMITS, np.nan, 0, now_ns):
+            submit(core, row, now_ns)
     elif asked.action == MODIFY:
         row = admit_modify(core, strategy, request, now_ns)
         if row > 0:
-            paper.modify(core, row, now_ns)
+            _modify(core, row, now_ns)
     elif asked.action == CANCEL:
         row = admit_cancel(core, strategy, request, now_ns)
         if row > 0:
-            paper.cancel(core, row, now_ns)
+            _cancel(core, row, now_ns)
     elif (
         asked.instrument != ANY_INSTRUMENT and asked.instrument >= record(CORE, core).n_instruments
     ):
@@ -177,6 +188,24 @@ def on_request(core: int, strategy: int, request: int, now_ns: int) -> int:
     else:
         _cancel_open(core, strategy, i64(asked.instrument), now_ns)
     return outbox_count(core) - before
+
+
+@inner
+def _modify(core: int, row: int, now_ns: int) -> None:
+    """Send the modification under way of an order."""
+    order = record(ORDER_ROW, order_at(core, row))
+    price, lots = order.new_price, order.new_lots
+    if send(core, row, MODIFIES, price, lots, now_ns):
+        modify(core, row, price, lots, now_ns)
+
+
+@inner
+def _cancel(core: int, row: int, now_ns: int) -> None:
+    """Send the cancellation of an open order, unless one is on its way."""
+    if record(ORDER_ROW, order_at(core, row)).is_canceling:
+        return
+    if send(core, row, CANCELS, np.nan, 0, now_ns):
+        cancel(core, row, now_ns)
 
 
 @inner
@@ -188,7 +217,7 @@ def _cancel_open(core: int, strategy: int, instrument: int, now_ns: int) -> int:
         following = next_open(core, row)
         own = i64(record(ORDER_ROW, order_at(core, row)).instrument)
         if instrument in (ANY_INSTRUMENT, own):
-            paper.cancel(core, row, now_ns)
+            _cancel(core, row, now_ns)
             n_canceled += 1
         row = following
     return n_canceled

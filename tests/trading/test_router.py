@@ -122,7 +122,7 @@ def test_scalars_do_what_events_do(make_desk, words):
     on_touch(other.core.address, 0, 97.0, 10.0, 98.5, 10.0, other.now)
     other.drain()
     one.trade(97.5)
-    on_trade(other.core.address, 0, 97.5, other.now)
+    on_trade(other.core.address, 0, 97.5, 1.0, 0, other.now)
     other.drain()
     assert (one.core.memory == other.core.memory).all()
     assert one.core.header["n_open"] == 0

@@ -130,7 +130,7 @@ class Compiled:
             try:
                 taken = turn(self._address)
             except Exception as error:  # noqa: BLE001 - any of them is the strategy's
-                if self._is_over(error):
+                if self.note_failure(error):
                     return self._give_up()
                 self._view["is_resumed"] = 1
                 continue
@@ -176,7 +176,12 @@ class Compiled:
 
     # What goes wrong.
 
-    def _is_over(self, error: Exception) -> bool:
+    @property
+    def address(self) -> int:
+        """Of the DRIVER, for a loop that calls the callbacks itself."""
+        return self._address
+
+    def note_failure(self, error: Exception) -> bool:
         """Log an exception of a callback, and tell whether it ends the strategy."""
         self.drain_log()
         event = self._event()
@@ -203,7 +208,7 @@ class Compiled:
         try:
             conclude(self._address)
         except Exception as error:  # noqa: BLE001 - any of them is the strategy's
-            self._is_over(error)
+            self.note_failure(error)
         return int(abandon(self._address))
 
     def _event(self) -> Event | None:

@@ -14,11 +14,11 @@ from livekit.okx.checksum import TextBook
 from livekit.okx.messages import TextBookData, TextLevel
 from livekit.store.catalog import Catalog
 from livekit.store.check import check
-from livekit.store.importer import import_cryptofeed_raw, read_instruments_file
+from livekit.store.importers.cryptofeed import import_cryptofeed_raw, read_instruments_file
 from livekit.store.replay import Replay
 
-DATA = Path(__file__).parents[1] / "data" / "okx"
-SHARED = Path(__file__).parents[2].parent / "shared" / "okx" / "market_data"
+DATA = Path(__file__).parents[2] / "data" / "okx"
+SHARED = Path(__file__).parents[3].parent / "shared" / "okx" / "market_data"
 needs_captures = pytest.mark.skipif(
     not SHARED.is_dir(), reason="captures of the exchange are not here"
 )

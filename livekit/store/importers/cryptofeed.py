@@ -34,7 +34,7 @@ from livekit.okx.messages import BookPush, Message, TickerPush, TradePush, parse
 from livekit.store.catalog import Catalog, check_folder_name
 from livekit.store.schema import KIND_NAMES, to_table
 
-__all__ = ["ImportReport", "import_cryptofeed_raw", "read_instruments_file"]
+__all__ = ["RawReport", "finer", "import_cryptofeed_raw", "is_recording", "read_instruments_file"]
 
 _MAX_LINE_BYTES: Final = 16 << 20
 _PROGRESS_LINES: Final = 1000
@@ -44,7 +44,7 @@ _LINE: Final = re.compile(
 
 
 @dataclass(slots=True)
-class ImportReport:
+class RawReport:
     """What an import did.
 
     Attributes
@@ -148,7 +148,7 @@ def import_cryptofeed_raw(
     venue: str = "okx",
     replace: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> ImportReport:
+) -> RawReport:
     """Import one raw recording into a catalog, whole or not at all.
 
     Parameters
@@ -197,9 +197,14 @@ def import_cryptofeed_raw(
     symbols = [symbol for symbol, n in numbers.items() if n in parts.numbers]
     inferred = [symbol for symbol in symbols if symbol not in known]
     found = [known.get(symbol) or steps.instrument(symbol) for symbol in symbols]
-    report = ImportReport(str(path), normalizer.counts, found, inferred)
+    report = RawReport(str(path), normalizer.counts, found, inferred)
     _write(parts.files(numbers), catalog, venue, report, replace=replace)
     return report
+
+
+def is_recording(line: bytes) -> bool:
+    """Tell whether the first line of a text is one of a raw recording."""
+    return line.startswith(b"configuration: ") or _LINE.fullmatch(line) is not None
 
 
 class _Parts:
@@ -236,7 +241,7 @@ def _write(
     files: dict[tuple[str, Kind, str], np.ndarray],
     catalog: Catalog,
     venue: str,
-    report: ImportReport,
+    report: RawReport,
     *,
     replace: bool,
 ) -> None:
@@ -258,14 +263,15 @@ def _write(
     # Steps read off a recording never replace steps somebody knew.
     catalog.write_instruments(
         [
-            _finer(one, held_steps.get(one.symbol)) if one.symbol in report.inferred else one
+            finer(one, held_steps.get(one.symbol)) if one.symbol in report.inferred else one
             for one in report.instruments
         ],
         venue,
     )
 
 
-def _finer(inferred: Instrument, held: Instrument | None) -> Instrument:
+def finer(inferred: Instrument, held: Instrument | None) -> Instrument:
+    """Return the instrument held with steps at least as fine as those inferred."""
     if held is None:
         return inferred
     return Instrument(

@@ -1,0 +1,204 @@
+"""Runs of an engine's strategies: a ledger each while they trade, a folder each afterwards.
+
+The ledger is written by the pump (trading/ledger.py); here it is given to a strategy
+when that starts, grows between two turns, and is written out by a thread when the
+strategy is gone, so that the engine is held up for as long as a copy takes.
+Layer 4.
+"""
+
+import datetime as dt
+import logging
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from livekit import __version__, clock
+from livekit.config import MAX_STRATEGIES, private_folder, state_root
+from livekit.engine.intake import LEDGER_MARGIN
+from livekit.engine.settings import EngineSettings
+from livekit.engine.source import PaceKind, ReplaySource
+from livekit.errors import LivekitError
+from livekit.events import Reject
+from livekit.instruments import Instrument
+from livekit.research.report.run import Run
+from livekit.trading.core import TradingCore
+from livekit.trading.ledger import close
+from livekit.trading.ledger_rows import Ledger
+
+__all__ = ["Recorder", "describe_engine", "runs_folder"]
+
+_log: Final = logging.getLogger(__name__)
+
+_FIRST_ROWS: Final = 4 * LEDGER_MARGIN
+
+
+def runs_folder() -> Path:
+    """Return the folder of saved runs, made private to the user."""
+    return private_folder(state_root() / "runs")
+
+
+def describe_engine(
+    settings: EngineSettings, source: ReplaySource, core: TradingCore
+) -> dict[str, Any]:
+    """Return what all runs of an engine have in common, as JSON takes it."""
+    is_lockstep = source.pace.kind is PaceKind.LOCKSTEP
+    return {
+        "kind": "lockstep" if is_lockstep else "replay",
+        "data": {
+            "root": settings.data,
+            "symbols": [one.symbol for one in source.instruments],
+            "start_ns": int(source.replay.first_ts),
+            "stop_ns": int(source.replay.last_ts),
+            "n_events": source.n_events,
+            "hash": source.replay.hash,
+            "gaps": [],
+        },
+        "models": {
+            "latency": core.latency.describe(),
+            "queue": core.queue.describe(),
+            "partial_fills": settings.partial_fills,
+            "maker": settings.maker,
+            "taker": settings.taker,
+            "funding": "none",
+            "unlimited_depth": settings.unlimited_depth,
+        },
+        "cash": settings.cash,
+        "seed": 0,
+        "version": __version__,
+    }
+
+
+class Recorder:
+    """The ledgers of one engine.
+
+    Parameters
+    ----------
+    core : TradingCore
+    pump : numpy.ndarray
+        PUMP[1], shared with the engine's loop.
+    about : dict
+        What all runs of this engine have in common, as JSON takes it.
+    sample_ns : int
+        Grid of the equity.
+    """
+
+    def __init__(
+        self, core: TradingCore, pump: np.ndarray, about: dict[str, Any], sample_ns: int
+    ) -> None:
+        self._core, self._pump, self._about, self._sample_ns = core, pump[0], about, sample_ns
+        self._addresses = np.zeros(MAX_STRATEGIES, np.int64)
+        self._pump["ledgers"] = self._addresses.ctypes.data
+        self._writers: list[threading.Thread] = []
+        self._ledgers: dict[int, Ledger] = {}
+        self._began: dict[int, tuple[str, float, int]] = {}
+
+    def begin(self, ring: int) -> None:
+        """Record a strategy from its next event on."""
+        core = self._core
+        ledger = Ledger(
+            core.address,
+            core.max_orders,
+            strategy=ring,
+            cash=float(core.header["initial_cash"]),
+            n_marks=len(core.symbols),
+            sample_ns=self._sample_ns,
+            first_rows=_FIRST_ROWS,
+        )
+        started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        self._began[ring] = started, time.monotonic(), int(self._pump["events_in"])
+        self._ledgers[ring] = ledger
+        self._addresses[ring] = ledger.address
+        self._pump["recorded"] |= _bit(ring)
+        self._pump["ledger_due"] = -1
+
+    def poll(self) -> None:
+        """Let the ledgers grow that are nearly full."""
+        for ledger in self._ledgers.values():
+            ledger.grow(2 * LEDGER_MARGIN)
+        self._pump["ledger_full"] = 0
+
+    def end(
+        self, ring: int, name: str, spec: dict[str, Any], instruments: list[Instrument], errors: int
+    ) -> Path | None:
+        """Stop recording a strategy and write its run; the folder, or None if it had no event."""
+        ledger = self._ledgers.pop(ring, None)
+        if ledger is None:
+            return None
+        self._pump["recorded"] &= ~_bit(ring)
+        self._addresses[ring] = 0
+        now = int(self._pump["now"])
+        if int(ledger.view["n_equity"]) == 0:
+            return None
+        ledger.grow(LEDGER_MARGIN)
+        close(ledger.address, now)
+        started, began_s, events = self._began.pop(ring)
+        meta = self._about | _describe(self._core, ledger, spec, instruments)
+        meta["name"], meta["started"], meta["stopped_ns"] = name, started, now
+        meta["wall_s"] = time.monotonic() - began_s
+        meta["counts"]["events"] = int(self._pump["events_in"]) - events
+        meta["counts"]["errors"] = errors
+        folder = (
+            runs_folder() / f"{name}-{started[:19].replace(':', '')}-{clock.now_ns() % 10**6:06}"
+        )
+        orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
+        run = Run(meta, orders, fills, equity, ledger.marks)
+        thread = threading.Thread(target=_write, args=(run, folder), name=f"run-{name}")
+        self._writers = [writer for writer in self._writers if writer.is_alive()] + [thread]
+        thread.start()
+        return folder
+
+    def close(self) -> None:
+        """Wait until every run is written."""
+        for writer in self._writers:
+            writer.join()
+
+
+def _describe(
+    core: TradingCore, ledger: Ledger, spec: dict[str, Any], instruments: list[Instrument]
+) -> dict[str, Any]:
+    """Return what is known of one strategy's run."""
+    view = ledger.view
+    rejects = {Reject(code).name: int(n) for code, n in enumerate(view["rejects"]) if n}
+    touches = {
+        one.symbol: [float(core.markets[i]["bid_price"]), float(core.markets[i]["ask_price"])]
+        for i, one in enumerate(instruments)
+    }
+    return {
+        "strategy": spec["class"],
+        "file": spec["file"],
+        "code_hash": spec["hash"],
+        "params": {param["name"]: param["value"] for param in spec["params"]},
+        "jit": spec["mode"] == "compiled",
+        "instruments": [asdict(one) for one in instruments],
+        "marks": {symbol: sum(touch) / 2 for symbol, touch in touches.items()},
+        "touch": touches,
+        "counts": {
+            "requests": int(view["n_requests"]),
+            "cancels": int(view["n_cancels"]),
+            "modifies": int(view["n_modifies"]),
+            "lost": int(view["lost"]),
+            "rejects": rejects,
+        },
+        "latency": {},
+        "is_partial": False,
+        "sample_ns": int(view["sample_ns"]),
+    }
+
+
+def _write(run: Run, folder: Path) -> None:
+    """Write a run's folder; beside the engine's loop, which it must not hold up."""
+    try:
+        run.save(folder)
+    except LivekitError as error:
+        # A full disk costs the record of a run, not the engine.
+        _log.error("run lost folder=%s error=%s", folder, error)
+    else:
+        _log.info("run written folder=%s", folder)
+
+
+def _bit(ring: int) -> np.int64:
+    return np.int64(np.uint64(1 << ring).astype(np.int64))

@@ -1,0 +1,277 @@
+"""Backtests: a strategy class over recorded data, and a Run of what came of it.
+
+    run = lk.backtest(EmaCross, data, fast=0.2, cash=100_000, taker=0.0005)
+
+The class runs from its file, also when it was typed in a notebook: what is tested here
+is, to the byte, what `attach` trades. Interrupting keeps what there is: the run is then
+marked partial and ends with the last event handled.
+Layer 3.
+"""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+import livekit
+from livekit.errors import ConfigError, StrategyError
+from livekit.events import Reject
+from livekit.research.data import Data
+from livekit.research.progress import Progress
+from livekit.research.report.run import Run
+from livekit.research.settings import make_settings
+from livekit.research.simulation import Settings, Simulation
+from livekit.strategy.api import Strategy
+from livekit.strategy.declaration import Declaration, declare
+from livekit.strategy.export import exported
+from livekit.strategy.loader import load_class
+from livekit.strategy.spec import did_you_mean
+from livekit.trading.latency import Latency
+from livekit.trading.limits import RiskLimits
+
+__all__ = ["Target", "backtest", "check_params", "describe", "resolve"]
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A strategy class as it will run: from a file, under a hash.
+
+    Attributes
+    ----------
+    path : Path
+    class_name : str
+    code_hash : str
+    """
+
+    path: Path
+    class_name: str
+    code_hash: str
+
+    def load(self) -> type[Strategy]:
+        """Run the file and return the class."""
+        return load_class(self.path, self.class_name or None)
+
+
+def resolve(strategy: type[Strategy] | str | Path) -> Target:
+    """Return the file of a strategy: its own, or the one a notebook's class is exported to.
+
+    Raises
+    ------
+    NotFoundError, StrategyError
+        There is no such file, or the class cannot stand on its own.
+    """
+    found = exported(strategy)
+    return Target(found.path, found.class_name, found.code_hash)
+
+
+def check_params(declaration: Declaration, params: Mapping[str, Any]) -> dict[str, float]:
+    """Return the value of every parameter: defaults, and the given ones over them.
+
+    Raises
+    ------
+    ConfigError
+        A name is no parameter, or a value is no number or out of its range.
+    """
+    values = {name: param.default for name, param in declaration.params.items()}
+    for name, value in params.items():
+        param = declaration.params.get(name)
+        if param is None:
+            raise ConfigError(
+                f"strategy {declaration.name!r} has no parameter {name!r}; "
+                + did_you_mean(name, list(declaration.params))
+            )
+        if not isinstance(value, bool | int | float | np.number):
+            raise ConfigError(f"parameter {name!r} is {value!r}, expected a number")
+        values[name] = param.check(f"parameter {name!r}", _plain(value))
+    return values
+
+
+def _plain(value: Any) -> float:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def backtest(
+    strategy: type[Strategy] | str | Path,
+    data: Data,
+    *,
+    jit: bool | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+    name: str = "",
+    settings: Settings | None = None,
+    cash: float = 100_000.0,
+    maker: float = 0.0002,
+    taker: float = 0.0005,
+    latency: Latency | None = None,
+    queue: Any = "risk_averse",
+    partial_fills: bool = True,
+    sample: float | str = "1s",
+    limits: RiskLimits | None = None,
+    funding: Any = None,
+    unlimited_depth: bool = False,
+    **params: float,
+) -> Run:
+    """Run a strategy over recorded data.
+
+    Parameters
+    ----------
+    strategy : Strategy class, or path of its file
+    data : Data
+        From `load`.
+    jit : bool, optional
+        Run compiled; by default what the class says.
+    seed : int
+        Of everything drawn by chance, such as sampled latencies.
+    progress : bool, optional
+        Whether to show progress; by default where somebody looks.
+    name : str
+        Of the run; the class's by default.
+    settings : Settings, optional
+        In place of the parameters below, for many runs alike.
+    cash, maker, taker, latency, queue, partial_fills, sample, limits, funding, unlimited_depth
+        See `make_settings`.
+    **params
+        Values of the strategy's parameters.
+
+    Returns
+    -------
+    Run
+        Partial (``run.meta["is_partial"]``) when it was interrupted.
+
+    Raises
+    ------
+    ConfigError
+        A parameter or setting is impossible; the message says what is expected.
+    StrategyError
+        The strategy cannot be compiled or started, or failed too often in a row; its
+        attribute `run` is then what there was until then.
+    """
+    chosen = settings or make_settings(
+        data,
+        cash=cash,
+        maker=maker,
+        taker=taker,
+        latency=latency,
+        queue=queue,
+        partial_fills=partial_fills,
+        sample=sample,
+        limits=limits,
+        funding=funding,
+        unlimited_depth=unlimited_depth,
+    )
+    target = resolve(strategy)
+    cls = target.load()
+    declaration = declare(cls)
+    values = check_params(declaration, params)
+    is_compiled = bool(cls.jit if jit is None else jit)
+    started, start_s = dt.datetime.now(dt.UTC), time.perf_counter()
+    simulation = Simulation(cls, values, data, chosen, is_compiled=is_compiled)
+    is_partial = _run(simulation, declaration.name, progress=progress)
+    meta = describe(simulation, target, values, is_compiled=is_compiled, seed=seed)
+    meta |= {
+        "name": name or declaration.name,
+        "started": started.isoformat(timespec="seconds"),
+        "wall_s": time.perf_counter() - start_s,
+        "is_partial": is_partial or bool(simulation.failure),
+    }
+    ledger = simulation.ledger
+    orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
+    run = Run(meta, orders, fills, equity, ledger.marks)
+    if simulation.failure:
+        error = StrategyError(f"strategy {declaration.name!r} was stopped: {simulation.failure}")
+        error.run = run  # type: ignore[attr-defined]
+        raise error
+    return run
+
+
+def _run(simulation: Simulation, label: str, *, progress: bool | None) -> bool:
+    """Put all data through; True when the user interrupted it."""
+    is_interrupted = False
+    with Progress(simulation.data.n_events, f"backtest {label}", is_shown=progress) as bar:
+        try:
+            while simulation.step():
+                bar.update(simulation.position)
+        except KeyboardInterrupt:
+            is_interrupted = True
+            _log.warning(
+                "backtest interrupted at event %d of %d; the run is partial",
+                simulation.position,
+                simulation.data.n_events,
+            )
+    simulation.finish()
+    return is_interrupted
+
+
+def describe(
+    simulation: Simulation,
+    target: Target,
+    values: dict[str, float],
+    *,
+    is_compiled: bool,
+    seed: int,
+) -> dict[str, Any]:
+    """Return what a run was made of, as JSON takes it."""
+    data, settings, core = simulation.data, simulation.settings, simulation.core
+    ledger = simulation.ledger.view
+    markets = core.markets[: len(data.symbols)]
+    touches = [[float(row["bid_price"]), float(row["ask_price"])] for row in markets]
+    codes = {Reject(code).name: int(n) for code, n in enumerate(ledger["rejects"]) if n}
+    return {
+        "kind": "backtest",
+        "strategy": simulation.declaration.name,
+        "file": str(target.path),
+        "code_hash": target.code_hash,
+        "params": dict(values),
+        "jit": is_compiled,
+        "data": {
+            "root": data.root,
+            "symbols": list(data.symbols),
+            "start_ns": data.first_ts,
+            "stop_ns": data.last_ts,
+            "n_events": data.n_events,
+            "hash": data.hash,
+            "gaps": data.gaps(),
+        },
+        "instruments": [asdict(one) for one in data.instruments],
+        "models": {
+            "latency": settings.latency.describe(),
+            "queue": core.queue.describe(),
+            "partial_fills": settings.partial_fills,
+            "maker": settings.fees.maker,
+            "taker": settings.fees.taker,
+            "funding": f"{len(settings.funding)} payments" if settings.funding else "none",
+            "unlimited_depth": settings.unlimited_depth,
+        },
+        "cash": settings.cash,
+        "seed": seed,
+        "sample_ns": settings.sample_ns,
+        "marks": {
+            symbol: sum(touch) / 2 for symbol, touch in zip(data.symbols, touches, strict=True)
+        },
+        "touch": dict(zip(data.symbols, touches, strict=True)),
+        "limits": {"max_position_notional": settings.limits.max_position_notional},
+        "counts": {
+            "events": simulation.position,
+            "requests": int(ledger["n_requests"]),
+            "cancels": int(ledger["n_cancels"]),
+            "modifies": int(ledger["n_modifies"]),
+            "errors": simulation.n_errors,
+            "rejects": codes,
+        },
+        "latency": _constants(settings.latency),
+        "version": livekit.__version__,
+        "stopped_ns": simulation.now,
+    }
+
+
+def _constants(latency: Latency) -> dict[str, list[int]]:
+    """Return the latencies that are one number each, ns."""
+    ways = {"feed_ns": latency.feed, "order_ns": latency.order, "response_ns": latency.response}
+    return {name: [way] for name, way in ways.items() if isinstance(way, int)}

@@ -1,0 +1,347 @@
+"""The two ways a simulation runs its strategy, with one face.
+
+`advance` puts events through, `drain` lets what is in flight arrive. Exceptions of
+callbacks are logged and counted as in a live strategy process, and as many in a row end
+the strategy.
+Layer 3.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from livekit.events import Kind
+from livekit.research.layout import SIM, Stage, Status
+from livekit.research.loop import (
+    FED,
+    FULL,
+    count_waiting,
+    next_due_for_strategy,
+    next_due_in_flight,
+    simulate,
+    step_flight,
+    take_requests,
+)
+from livekit.research.staged import (
+    ARRIVAL,
+    HEAR,
+    TIMER,
+    commit,
+    cut,
+    next_batch,
+    stage_arrival,
+    stage_owed,
+    stage_reports,
+    stage_timer,
+)
+from livekit.strategy.api import Strategy
+from livekit.strategy.context import Context
+from livekit.strategy.declaration import Declaration
+from livekit.strategy.interpreted import Interpreted
+from livekit.strategy.pool import BATCH
+from livekit.strategy.table import InstrumentTable
+
+__all__ = ["Body", "CompiledBody", "InterpretedBody"]
+
+_DRAIN_NS: Final = 60_000_000_000
+"""What is in flight for longer than this after the last event is not waited for."""
+
+_MAX_ANSWERS: Final = 100_000
+_POSITION: Final = int(SIM.fields["position"][1]) // 8  # type: ignore[index]
+
+
+class Body(Protocol):
+    """A way to run a strategy over data.
+
+    Attributes
+    ----------
+    driver : int
+        Address of the compiled runner's DRIVER, 0 for an interpreted strategy.
+    failure : str
+        Why the strategy was stopped; empty while it may go on.
+    writes_log : bool
+        Whether compiled code writes log lines that Python must take.
+    """
+
+    driver: int
+    failure: str
+    writes_log: bool
+
+    def connect(self, memory: np.ndarray) -> None:
+        """Work on a SIM[1], its words filled in, from now on."""
+
+    def start(self) -> None:
+        """Call `on_start`; its exceptions are the caller's."""
+
+    def advance(self, budget: int) -> int:
+        """Put up to about `budget` events of the open day through; a Status."""
+
+    def drain(self, room: Callable[[], None]) -> int:
+        """Let everything in flight arrive and be answered; a Status."""
+
+    def stop(self) -> None:
+        """Call `on_stop`; raises nothing."""
+
+
+class CompiledBody:
+    """Runs a strategy compiled; see Body."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        declaration: Declaration,
+        context: Context,
+        table: InstrumentTable,
+    ) -> None:
+        # Only who runs compiled pays for Numba's extensions.
+        from livekit.strategy.compiled import Compiled  # noqa: PLC0415
+
+        self._inner = Compiled(strategy, declaration, context, table, "spin")
+        self.driver = self._inner.address
+        self.writes_log = bool(self._inner.program.texts)
+        self.failure = ""
+
+    def connect(self, memory: np.ndarray) -> None:
+        """See Body."""
+        self._sim, self._view = int(memory.ctypes.data), memory[0]
+
+    def start(self) -> None:
+        """See Body."""
+        self._inner.start()
+        self._view["stage"] = Stage.SETTLE
+
+    def advance(self, budget: int) -> int:
+        """See Body."""
+        return self._run(budget)
+
+    def drain(self, room: Callable[[], None]) -> int:
+        """See Body."""
+        until = 0
+        while True:
+            status = self._run(0)
+            if status == Status.ROOM:
+                room()
+                continue
+            if status != Status.MORE or self.failure:
+                return status
+            until = until or int(self._view["now"]) + _DRAIN_NS
+            if next_due_in_flight(self._sim) > until:
+                return Status.MORE
+            self._step_flight(room)
+            self._view["stage"] = Stage.SETTLE
+
+    def stop(self) -> None:
+        """See Body."""
+        self._inner.stop()
+        self._view["stage"] = Stage.SETTLE
+
+    def _step_flight(self, room: Callable[[], None]) -> None:
+        """Let the first thing under way arrive; the stage says what is still owed."""
+        try:
+            while step_flight(self._sim) == FULL:
+                room()
+        except Exception as error:  # noqa: BLE001 - any of them is the strategy's
+            if self._inner.note_failure(error):
+                self.failure = self._inner.failure
+
+    def _run(self, budget: int) -> int:
+        while True:
+            try:
+                status = int(simulate(self._sim, budget))
+            except Exception as error:  # noqa: BLE001 - any of them is the strategy's
+                if self._inner.note_failure(error):
+                    self.failure = self._inner.failure
+                    return Status.END
+                continue
+            if self.writes_log:
+                self._inner.drain_log()
+            return Status.MORE if status == Status.LOG else status
+
+
+class InterpretedBody:
+    """Runs a strategy's own Python methods over staged batches; see Body."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        declaration: Declaration,
+        context: Context,
+        table: InstrumentTable,
+    ) -> None:
+        self.driver, self.writes_log = 0, False
+        self._inner = _Staged(strategy, declaration, context, table, "spin")
+        self._offsets = np.zeros(BATCH, np.int64)
+
+    def connect(self, memory: np.ndarray) -> None:
+        """See Body."""
+        self._sim, self._view = int(memory.ctypes.data), memory[0]
+        self._words = memory.view(np.int64).data
+        self._view["offsets"] = self._offsets.ctypes.data
+
+    @property
+    def failure(self) -> str:
+        """See Body."""
+        return self._inner.failure
+
+    def start(self) -> None:
+        """See Body."""
+        self._inner.start()
+
+    def stop(self) -> None:
+        """See Body."""
+        self._inner.stop()
+
+    def advance(self, budget: int) -> int:
+        """See Body."""
+        inner, objects = self._inner, self._inner.pool.address
+        sim, words = self._sim, self._words
+        until = words[_POSITION] + budget
+        # What a full ledger interrupted: the batch is seen first, then answered.
+        if commit(sim) == 0:
+            return Status.ROOM
+        status = self._answer()
+        while status == Status.MORE and words[_POSITION] < until:
+            status = int(next_batch(sim, objects))
+            if status == TIMER:
+                stage_timer(sim, objects)
+                inner.handle(may_cut=False)
+            elif status == ARRIVAL:
+                stage_arrival(sim, objects)
+                inner.handle(may_cut=False)
+            elif status == Status.MORE:
+                last = inner.handle(may_cut=True)
+                if last >= 0:
+                    cut(sim, last)
+                if commit(sim) == 0:
+                    return Status.ROOM
+            elif status != HEAR:
+                return status
+            if inner.failure:
+                return Status.END
+            status = self._answer()
+        return status
+
+    def drain(self, room: Callable[[], None]) -> int:
+        """See Body."""
+        until = 0
+        while True:
+            status = self._answer()
+            if status == Status.ROOM:
+                room()
+                continue
+            if status != Status.MORE or self.failure:
+                return status
+            until = until or int(self._view["now"]) + _DRAIN_NS
+            if next_due_in_flight(self._sim) > until:
+                return Status.MORE
+            while (done := step_flight(self._sim)) == FULL:
+                room()
+            if done == FED:
+                stage_arrival(self._sim, self._inner.pool.address)
+                self._inner.handle(may_cut=False)
+
+    def _answer(self) -> int:
+        """Handle reports and take requests until there are none; a Status."""
+        inner, objects = self._inner, self._inner.pool.address
+        if count_waiting(self._sim) == 0:
+            return Status.MORE
+        for _ in range(_MAX_ANSWERS):
+            while True:
+                listed = stage_reports(self._sim, objects)
+                if listed < 0:
+                    return Status.ROOM
+                if listed == 0:
+                    break
+                inner.handle(may_cut=False)
+                if inner.failure:
+                    return Status.END
+            if stage_owed(self._sim, objects):
+                inner.handle(may_cut=False)
+                if inner.failure:
+                    return Status.END
+            if take_requests(self._sim) == 0 and count_waiting(self._sim) == 0:
+                self._view["gate"] = next_due_for_strategy(self._sim)
+                return Status.MORE
+        return Status.ENDLESS
+
+
+class _Staged(Interpreted):
+    """The interpreted runner over batches that are put into its pool from outside."""
+
+    _batch: list[Any]
+    _may_cut = False
+
+    @property
+    def pool(self) -> Any:
+        """The objects of a batch."""
+        return self._pool
+
+    def handle(self, *, may_cut: bool) -> int:
+        """Call the callbacks of the listed events.
+
+        Returns the place of the event whose callback sent the first request, where
+        that ends the batch; else -1.
+        """
+        pool = self._pool
+        words = pool.words
+        listed, kind = words[pool.LISTED], words[pool.KIND]
+        if listed == 0:
+            return -1
+        self._listed, self._cut_at, self._may_cut = listed, -1, may_cut
+        if kind:
+            base = pool.base(kind)
+            self._batch = pool.flat[base : base + listed]
+            self._iterator = iter(self._batch)
+            self._call_each(self._takers[Kind(kind)])
+        else:
+            self._batch = pool.indices[:listed].tolist()
+            self._iterator = iter(self._batch)
+            self._call_mixed()
+        self._handled += self._listed
+        if self._cut_at >= 0:
+            words[pool.NOW] = pool.times[self._cut_at]
+        self._may_cut = False
+        self._batch = []
+        self._rest()
+        pool.recycle()
+        return self._cut_at
+
+    def _end_batch(self) -> None:
+        """Let the batch end with the event being handled: it has sent a request."""
+        if self._may_cut and self._cut_at < 0:
+            index = self._index()
+            del self._batch[index + 1 :]
+            self._listed, self._cut_at = index + 1, index
+
+    def new(
+        self, symbol: str, side: int, quantity: float, price: float | None, tif: int, options: int
+    ) -> int:
+        """See Host."""
+        order_id = super().new(symbol, side, quantity, price, tif, options)
+        self._end_batch()
+        return order_id
+
+    def modify(self, order_id: int, quantity: float | None, price: float | None) -> int:
+        """See Host."""
+        done = super().modify(order_id, quantity, price)
+        self._end_batch()
+        return done
+
+    def cancel(self, order_id: int) -> int:
+        """See Host."""
+        done = super().cancel(order_id)
+        self._end_batch()
+        return done
+
+    def cancel_all(self, symbol: str | None) -> int:
+        """See Host."""
+        done = super().cancel_all(symbol)
+        self._end_batch()
+        return done
+
+    def close(self, symbol: str) -> int:
+        """See Host."""
+        done = super().close(symbol)
+        self._end_batch()
+        return done

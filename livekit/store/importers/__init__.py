@@ -1,0 +1,1 @@
+"""From files of other tools and exchanges to recorded data: one module per format."""
