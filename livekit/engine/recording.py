@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from livekit import __version__, clock
-from livekit.config import MAX_STRATEGIES, private_folder, state_root
+from livekit import __version__
+from livekit.config import MAX_STRATEGIES
 from livekit.engine.intake import LEDGER_MARGIN
 from livekit.engine.settings import EngineSettings
 from livekit.engine.source import PaceKind, ReplaySource
@@ -25,20 +25,16 @@ from livekit.errors import LivekitError
 from livekit.events import Reject
 from livekit.instruments import Instrument
 from livekit.research.report.run import Run
+from livekit.research.report.saved import new_folder
 from livekit.trading.core import TradingCore
 from livekit.trading.ledger import close
 from livekit.trading.ledger_rows import Ledger
 
-__all__ = ["Recorder", "describe_engine", "runs_folder"]
+__all__ = ["Recorder", "describe_engine"]
 
 _log: Final = logging.getLogger(__name__)
 
 _FIRST_ROWS: Final = 4 * LEDGER_MARGIN
-
-
-def runs_folder() -> Path:
-    """Return the folder of saved runs, made private to the user."""
-    return private_folder(state_root() / "runs")
 
 
 def describe_engine(
@@ -141,9 +137,7 @@ class Recorder:
         meta["wall_s"] = time.monotonic() - began_s
         meta["counts"]["events"] = int(self._pump["events_in"]) - events
         meta["counts"]["errors"] = errors
-        folder = (
-            runs_folder() / f"{name}-{started[:19].replace(':', '')}-{clock.now_ns() % 10**6:06}"
-        )
+        folder = new_folder(name, started)
         orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
         run = Run(meta, orders, fills, equity, ledger.marks)
         thread = threading.Thread(target=_write, args=(run, folder), name=f"run-{name}")
