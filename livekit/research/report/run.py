@@ -258,6 +258,43 @@ class Run:
 
     # Storage.
 
+    def plot(self, prices: Any = None, *, symbol: str | None = None, theme: str = "light") -> Any:
+        """Return one figure: equity, drawdown, price with fills, position.
+
+        Parameters
+        ----------
+        prices : pandas.DataFrame, optional
+            Mids to draw: columns ``time`` and ``mid``, and ``symbol`` if there are several.
+        symbol : str, optional
+            Instrument of the price panel; the most traded one by default.
+        theme : str
+            ``light`` or ``dark``.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+
+        Raises
+        ------
+        ConfigError
+            plotly is not installed, or the run has no such symbol.
+        """
+        from livekit.research.report.figures import overview  # noqa: PLC0415 - heavy
+
+        return overview(self, prices, symbol=symbol, theme=theme)
+
+    def report(self, path: str | os.PathLike[str], prices: Any = None) -> Path:
+        """Write the run's report, one HTML file that loads nothing; return its path.
+
+        Raises
+        ------
+        ConfigError
+            plotly is not installed, or the file cannot be written.
+        """
+        from livekit.research.report.html import report  # noqa: PLC0415 - heavy
+
+        return report(self, path, prices)
+
     def save(self, folder: "str | os.PathLike[str]") -> Path:
         """Write the run as a folder, whole or not at all; replace the run there was.
 
