@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final, Self, cast
 
 from livekit.errors import LivekitError
 
@@ -99,7 +99,7 @@ class Side:
         cast("IO[str]", self._process.stdout).close()
         self._errors.close()
 
-    def __enter__(self) -> "Side":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
