@@ -17,25 +17,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from livekit import __version__, clock
+from livekit import clock
 from livekit.config import MAX_INSTRUMENTS, MAX_STRATEGIES
 from livekit.engine import verbs
 from livekit.engine.control import ControlServer
 from livekit.engine.folder import CONTROL, DOORBELL, EngineLock
+from livekit.engine.intake import await_orders, drain_outbox, fall_asleep, take_orders, wake_up
 from livekit.engine.layout import PUMP
-from livekit.engine.pump import (
-    await_orders,
-    connect_core,
-    drain_outbox,
-    fall_asleep,
-    pump_flight,
-    pump_lockstep,
-    pump_market,
-    pump_rest,
-    take_orders,
-    wake_up,
-)
-from livekit.engine.recording import Recorder
+from livekit.engine.pump import connect_core, pump_flight, pump_lockstep, pump_market, pump_rest
+from livekit.engine.recording import Recorder, describe_engine
 from livekit.engine.settings import EngineSettings
 from livekit.engine.source import PaceKind, ReplaySource, parse_pace
 from livekit.engine.strategies import POLICIES, StrategyManager, StrategySlot
@@ -119,7 +109,12 @@ class EventEngine:
         connect_core(self.pump, self.core.address)
         self.pump["board"] = self.segment.board_address
         self._model_latency()
-        self.recorder = Recorder(self.core, self.pump, self._about(), self._sample_ns())
+        self.recorder = Recorder(
+            self.core,
+            self.pump,
+            describe_engine(settings, self.source, self.core),
+            parse_ns("sample", settings.sample) if settings.sample else 0,
+        )
         self.manager = StrategyManager(
             lock.folder,
             settings.name,
@@ -146,38 +141,6 @@ class EventEngine:
         self._feed = Feed(RECORDED if latency.is_feed_recorded else latency.feed_ns)
         self.pump["feed"], self.pump["delays_feed"] = self._feed.address, not self._feed.is_zero
         self.pump["has_latency"] = not (latency.is_zero and self._feed.is_zero)
-
-    def _sample_ns(self) -> int:
-        return parse_ns("sample", self.settings.sample) if self.settings.sample else 0
-
-    def _about(self) -> dict[str, Any]:
-        """Return what all runs of this engine have in common."""
-        settings, source = self.settings, self.source
-        is_lockstep = source.pace.kind is PaceKind.LOCKSTEP
-        return {
-            "kind": "lockstep" if is_lockstep else "replay",
-            "data": {
-                "root": settings.data,
-                "symbols": [one.symbol for one in source.instruments],
-                "start_ns": int(source.replay.first_ts),
-                "stop_ns": int(source.replay.last_ts),
-                "n_events": source.n_events,
-                "hash": source.replay.hash,
-                "gaps": [],
-            },
-            "models": {
-                "latency": self.latency.describe(),
-                "queue": self.core.queue.describe(),
-                "partial_fills": settings.partial_fills,
-                "maker": settings.maker,
-                "taker": settings.taker,
-                "funding": "none",
-                "unlimited_depth": settings.unlimited_depth,
-            },
-            "cash": settings.cash,
-            "seed": 0,
-            "version": __version__,
-        }
 
     # The loop.
 
@@ -443,6 +406,7 @@ class EventEngine:
                 signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
             self.manager.unregister_strategy(slot, "killed at stop")
         self.control.close()
+        self.recorder.close()
         self._lock.release()
         _log.info("engine stopped name=%s", self.settings.name)
 

@@ -1,15 +1,14 @@
 """Runs of an engine's strategies: a ledger each while they trade, a folder each afterwards.
 
 The ledger is written by the pump (trading/ledger.py); here it is given to a strategy
-when that starts, grows between two turns, and is written out when the strategy is gone:
-the rows as they are, so that the engine is held up for as long as a copy takes. `Run.load`
-reads the folder.
+when that starts, grows between two turns, and is written out by a thread when the
+strategy is gone, so that the engine is held up for as long as a copy takes.
 Layer 4.
 """
 
 import datetime as dt
-import json
 import logging
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -17,15 +16,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from livekit import clock
+from livekit import __version__, clock
 from livekit.config import MAX_STRATEGIES, private_folder, state_root
-from livekit.engine.pump import LEDGER_MARGIN
+from livekit.engine.intake import LEDGER_MARGIN
+from livekit.engine.settings import EngineSettings
+from livekit.engine.source import PaceKind, ReplaySource
+from livekit.errors import LivekitError
 from livekit.events import Reject
 from livekit.instruments import Instrument
+from livekit.research.report.run import Run
 from livekit.trading.core import TradingCore
-from livekit.trading.ledger import Ledger, close
+from livekit.trading.ledger import close
+from livekit.trading.ledger_rows import Ledger
 
-__all__ = ["Recorder", "runs_folder"]
+__all__ = ["Recorder", "describe_engine", "runs_folder"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -34,7 +38,38 @@ _FIRST_ROWS: Final = 4 * LEDGER_MARGIN
 
 def runs_folder() -> Path:
     """Return the folder of saved runs, made private to the user."""
-    return private_folder(private_folder(state_root()) / "runs")
+    return private_folder(state_root() / "runs")
+
+
+def describe_engine(
+    settings: EngineSettings, source: ReplaySource, core: TradingCore
+) -> dict[str, Any]:
+    """Return what all runs of an engine have in common, as JSON takes it."""
+    is_lockstep = source.pace.kind is PaceKind.LOCKSTEP
+    return {
+        "kind": "lockstep" if is_lockstep else "replay",
+        "data": {
+            "root": settings.data,
+            "symbols": [one.symbol for one in source.instruments],
+            "start_ns": int(source.replay.first_ts),
+            "stop_ns": int(source.replay.last_ts),
+            "n_events": source.n_events,
+            "hash": source.replay.hash,
+            "gaps": [],
+        },
+        "models": {
+            "latency": core.latency.describe(),
+            "queue": core.queue.describe(),
+            "partial_fills": settings.partial_fills,
+            "maker": settings.maker,
+            "taker": settings.taker,
+            "funding": "none",
+            "unlimited_depth": settings.unlimited_depth,
+        },
+        "cash": settings.cash,
+        "seed": 0,
+        "version": __version__,
+    }
 
 
 class Recorder:
@@ -57,6 +92,7 @@ class Recorder:
         self._core, self._pump, self._about, self._sample_ns = core, pump[0], about, sample_ns
         self._addresses = np.zeros(MAX_STRATEGIES, np.int64)
         self._pump["ledgers"] = self._addresses.ctypes.data
+        self._writers: list[threading.Thread] = []
         self._ledgers: dict[int, Ledger] = {}
         self._began: dict[int, tuple[str, float, int]] = {}
 
@@ -68,6 +104,7 @@ class Recorder:
             core.max_orders,
             strategy=ring,
             cash=float(core.header["initial_cash"]),
+            n_marks=len(core.symbols),
             sample_ns=self._sample_ns,
             first_rows=_FIRST_ROWS,
         )
@@ -107,9 +144,17 @@ class Recorder:
         folder = (
             runs_folder() / f"{name}-{started[:19].replace(':', '')}-{clock.now_ns() % 10**6:06}"
         )
-        _write(folder, meta, ledger)
-        _log.info("run written name=%s folder=%s", name, folder)
+        orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
+        run = Run(meta, orders, fills, equity, ledger.marks)
+        thread = threading.Thread(target=_write, args=(run, folder), name=f"run-{name}")
+        self._writers = [writer for writer in self._writers if writer.is_alive()] + [thread]
+        thread.start()
         return folder
+
+    def close(self) -> None:
+        """Wait until every run is written."""
+        for writer in self._writers:
+            writer.join()
 
 
 def _describe(
@@ -140,14 +185,15 @@ def _describe(
     }
 
 
-def _write(folder: Path, meta: dict[str, Any], ledger: Ledger) -> None:
-    """Write a run beside its place and rename it, so that a reader sees a whole one or none."""
-    staged = folder.with_name(f".{folder.name}")
-    private_folder(staged)
-    for log in ("orders", "fills", "equity"):
-        np.save(staged / f"{log}.npy", ledger.rows(log).view(np.uint8), allow_pickle=False)
-    (staged / "run.json").write_text(json.dumps(meta))
-    staged.rename(folder)
+def _write(run: Run, folder: Path) -> None:
+    """Write a run's folder; beside the engine's loop, which it must not hold up."""
+    try:
+        run.save(folder)
+    except LivekitError as error:
+        # A full disk costs the record of a run, not the engine.
+        _log.error("run lost folder=%s error=%s", folder, error)
+    else:
+        _log.info("run written folder=%s", folder)
 
 
 def _bit(ring: int) -> np.int64:

@@ -19,7 +19,7 @@ import numpy as np
 
 from livekit import clock
 from livekit.config import MAX_BACKLOG, MAX_INSTRUMENTS, MAX_STRATEGIES, check_name
-from livekit.engine.pump import take_orders
+from livekit.engine.intake import take_orders
 from livekit.errors import ConfigError, NotRunningError
 from livekit.events import ANY_INSTRUMENT, STOP, Kind
 from livekit.instruments import Instrument

@@ -307,7 +307,9 @@ def backtest(
         "wall_s": time.perf_counter() - start_s,
         "is_partial": is_partial or bool(simulation.failure),
     }
-    run = Run(meta, *(simulation.ledger.rows(log) for log in ("orders", "fills", "equity")))
+    ledger = simulation.ledger
+    orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
+    run = Run(meta, orders, fills, equity, ledger.marks)
     if simulation.failure:
         error = StrategyError(f"strategy {declaration.name!r} was stopped: {simulation.failure}")
         error.run = run  # type: ignore[attr-defined]

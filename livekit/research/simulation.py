@@ -37,7 +37,8 @@ from livekit.strategy.table import InstrumentTable
 from livekit.trading.core import TradingCore
 from livekit.trading.feed import RECORDED, Feed
 from livekit.trading.latency import Latency
-from livekit.trading.ledger import Ledger, close
+from livekit.trading.ledger import close, note_report
+from livekit.trading.ledger_rows import Ledger
 from livekit.trading.limits import Fees, RiskLimits
 from livekit.trading.router import advance, on_request
 
@@ -131,6 +132,7 @@ class Simulation:
             self.core.max_orders,
             strategy=0,
             cash=settings.cash,
+            n_marks=len(data.instruments),
             sample_ns=settings.sample_ns,
             first_rows=2 * self._margin,
         )
@@ -197,14 +199,23 @@ class Simulation:
             return self._open_next()
         return True
 
+    def _cancel_open(self) -> None:
+        """Cancel what the strategy left open, as the engine does when one leaves."""
+        self.ledger.grow(self._margin)
+        self.core.cancel_strategy(0, self.now)
+        for row in range(int(self.core.header["n_reports"])):
+            note_report(self.ledger.address, self.core.outbox[row:].ctypes.data)
+        self.core.clear_outbox()
+
     def finish(self) -> None:
-        """Let everything in flight arrive, call `on_stop`, and take the last sample."""
+        """Let everything in flight arrive, call `on_stop`, cancel the rest, sample a last time."""
         if not self._is_started or self.is_finished:
             return
         self.is_finished = True
         self.body.drain(self._room)
         self.body.stop()
         self.body.drain(self._room)
+        self._cancel_open()
         close(self.ledger.address, self.now)
 
     def _room(self) -> None:

@@ -30,8 +30,14 @@ __all__ = ["UNCOMPILED", "cache_folder", "compile_cached", "hot", "i64", "inner"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 
-UNCOMPILED: Final = ("cli/", "notebook/", "research/report/")
-"""Folders of the package without jitted code and without a constant that it freezes."""
+UNCOMPILED: Final = (
+    "cli/",
+    "notebook/",
+    "research/report/",
+    "strategy/code_hash.py",
+    "strategy/export/",
+)
+"""Parts of the package without jitted code and without a constant that it freezes."""
 
 _OPTIONS: Final = {"nogil": True, "error_model": "numpy"}
 """No GIL: a long loop must not deafen the process. numpy error model: a division by

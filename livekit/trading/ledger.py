@@ -12,7 +12,7 @@ one strategy slot of the core.
 Layer 2. Allocates nothing: `has_room` says when the arrays must grow.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -37,8 +37,8 @@ from livekit.trading.market import reference_price
 from livekit.trading.orders import find_order
 
 __all__ = [
+    "FOREVER",
     "LEDGER",
-    "Ledger",
     "close",
     "has_room",
     "note_report",
@@ -59,6 +59,8 @@ LEDGER: Final = np.dtype(
         ("equity", "<i8"),
         ("n_equity", "<i8"),
         ("max_equity", "<i8"),
+        ("marks", "<i8"),  # float64[max_equity, n_marks]: mark of each instrument, by sample
+        ("n_marks", "<i8"),
         ("rows", "<i8"),  # int64 by row of the core's order table: place in the log
         ("sample_ns", "<i8"),
         ("next_sample", "<i8"),
@@ -123,6 +125,9 @@ def _sample(ledger: int, ts: int) -> None:
     view = record(LEDGER, ledger)
     core = view.core
     row = record(EQUITY_LOG, view.equity + view.n_equity * _EQUITY_BYTES)
+    marks = view.marks + view.n_equity * view.n_marks * 8
+    for instrument in range(view.n_marks):
+        record(_MID, marks + instrument * 8).value = reference_price(core, instrument)
     view.n_equity += 1
     realized, unrealized, fees, funding, volume, net, gross = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for instrument in range(record(CORE, core).n_instruments):
@@ -368,73 +373,3 @@ def note_report(ledger: int, item_at: int) -> None:
         _note_change(ledger, item_at)
     elif report.action == NEW:
         _note_refused(ledger, item_at + _REPORT)
-
-
-class Ledger:
-    """The Python side of a ledger: owns the arrays and lets them grow.
-
-    Parameters
-    ----------
-    core : int
-        Address of the trading core.
-    max_orders : int
-        Of the core.
-    strategy : int
-        Slot of the strategy it follows.
-    cash : float
-        What the strategy's equity begins with.
-    sample_ns : int
-        Grid of the equity, at least 1 ms.
-    first_rows : int
-        Rows of each log at the start.
-
-    Attributes
-    ----------
-    address : int
-        For the jitted functions.
-    view : LEDGER record
-    """
-
-    def __init__(
-        self,
-        core: int,
-        max_orders: int,
-        *,
-        strategy: int,
-        cash: float,
-        sample_ns: int,
-        first_rows: int = 1 << 14,
-    ) -> None:
-        self._memory = np.zeros(1, LEDGER)
-        self.address: int = int(self._memory.ctypes.data)
-        self.view: Any = self._memory[0]
-        self._rows = np.full(max_orders + 1, -1, np.int64)
-        self._logs = {
-            "orders": np.zeros(first_rows, ORDER_LOG),
-            "fills": np.zeros(first_rows, FILL_LOG),
-            "equity": np.zeros(first_rows, EQUITY_LOG),
-        }
-        self.view["core"], self.view["strategy"], self.view["cash"] = core, strategy, cash
-        self.view["rows"] = self._rows.ctypes.data
-        self.view["sample_ns"], self.view["next_due"] = sample_ns, -1
-        self._connect()
-
-    def _connect(self) -> None:
-        for name, log in self._logs.items():
-            self.view[name], self.view[f"max_{name}"] = log.ctypes.data, len(log)
-
-    def grow(self, margin: int) -> None:
-        """Make room for at least `margin` more rows in every log."""
-        for name, log in self._logs.items():
-            used = int(self.view[f"n_{name}"])
-            if used + margin > len(log):
-                larger = np.zeros(max(2 * len(log), used + 2 * margin), log.dtype)
-                # As bytes: an assignment of records leaves their padding alone.
-                larger.view(np.uint8)[: used * log.itemsize] = log[:used].view(np.uint8)
-                self._logs[name] = larger
-        self._connect()
-
-    def rows(self, name: str) -> np.ndarray:
-        """Return a copy of the rows of a log: ``orders``, ``fills`` or ``equity``."""
-        log = self._logs[name][: int(self.view[f"n_{name}"])]
-        return log.view(np.uint8).copy().view(log.dtype)

@@ -20,7 +20,10 @@ import numpy as np
 from livekit.strategy.declaration import ArrayField, Param
 from livekit.strategy.export.codes import meaning
 
-__all__ = ["Difference", "difference"]
+__all__ = ["STRATEGY_MODULE", "Difference", "difference"]
+
+STRATEGY_MODULE: Final = "livekit_strategy_"
+"""What the names of modules begin with that the loader makes of files."""
 
 _SKIPPED: Final = frozenset(
     {"__module__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__"}
@@ -87,7 +90,7 @@ class _Comparison:
         if live is text:
             return None
         is_pair = live.__name__ == text.__name__ and len(live.__bases__) == len(text.__bases__)
-        if not is_pair or not text.__module__.startswith("livekit_strategy_"):
+        if not is_pair or not text.__module__.startswith(STRATEGY_MODULE):
             return Difference(name, live, text)
         for one, two in zip(live.__bases__, text.__bases__, strict=True):
             found = self.of(two.__name__, one, two)

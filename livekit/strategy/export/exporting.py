@@ -29,7 +29,7 @@ from livekit.strategy.declaration import declare
 from livekit.strategy.export.bindings import Form
 from livekit.strategy.export.cells import Found
 from livekit.strategy.export.collect import Collection, collect
-from livekit.strategy.export.compare import Difference, difference
+from livekit.strategy.export.compare import STRATEGY_MODULE, Difference, difference
 from livekit.strategy.export.compose import compose
 from livekit.strategy.export.files import cached_file, snake_name, write_file
 from livekit.strategy.export.locate import Origin, locate
@@ -91,13 +91,7 @@ def exported(strategy: type[Strategy] | Path | str, class_name: str = "") -> Exp
     found = locate(strategy)
     if isinstance(found, Path):
         return _of_file(found, strategy.__name__)
-    collection = collect(found)
-    text = compose(collection)
-    exported_file = _cached(found, text)
-    differences = list(_differences(found, collection, exported_file))
-    if differences:
-        raise _stale(found, *differences[0])
-    return exported_file
+    return _verified(found, collect(found))
 
 
 def export(cls: type[Strategy], path: Path | str | None = None, *, overwrite: bool = False) -> Path:
@@ -129,14 +123,10 @@ def export(cls: type[Strategy], path: Path | str | None = None, *, overwrite: bo
     if target.suffix != ".py":
         raise ConfigError(f"path {str(target)!r} names no Python file, expected a name in .py")
     target = target.absolute()
-    collection = collect(found, target.parent)
-    text = compose(collection)
     with _on_path(target.parent):
-        differences = list(_differences(found, collection, _cached(found, text)))
-    if differences:
-        raise _stale(found, *differences[0])
+        verified = _verified(found, collect(found, target.parent))
     header = FILE_HEADER.format(place=found.place, name=cls.__name__)
-    return write_file(target, header + text, overwrite=overwrite)
+    return write_file(target, header + body_of(verified.source), overwrite=overwrite)
 
 
 def stale_names(cls: type[Strategy]) -> list[str]:
@@ -153,9 +143,8 @@ def stale_names(cls: type[Strategy]) -> list[str]:
     """
     found = locate(cls)
     if isinstance(found, Path):
-        with _modules_kept():
-            fresh = load_class(found, cls.__name__)
-        changed = difference(cls.__name__, cls, fresh)
+        with _loaded(found, cls.__name__) as fresh:
+            changed = difference(cls.__name__, cls, fresh)
         return [changed.name] if changed is not None else []
     collection = collect(found)
     file = _cached(found, compose(collection))
@@ -184,11 +173,11 @@ def write_cell(text: str, path: Path | str, *, previous: str = "") -> ExportedSt
     target = Path(path).absolute()
     body = body_of(text)
     draft = cached_file(snake_name(target.stem), text_hash(body), body)
-    with _modules_kept(), _on_path(target.parent):
-        cls = load_class(draft)
+    with _on_path(target.parent), _loaded(draft) as cls:
+        name = cls.__name__
     is_ours = bool(previous) and target.is_file() and code_hash_of(target) == previous
     write_file(target, body, overwrite=is_ours)
-    return _of_file(target, cls.__name__)
+    return _of_file(target, name)
 
 
 def _of_file(path: Path, class_name: str) -> ExportedStrategy:
@@ -204,6 +193,21 @@ def _cached(origin: Origin, text: str) -> ExportedStrategy:
     header = CACHE_HEADER.format(place=origin.place, name=name, hash=code_hash, source=source)
     path = cached_file(snake_name(name), code_hash, header + text)
     return ExportedStrategy(path, name, code_hash, header + text)
+
+
+def _verified(origin: Origin, collection: Collection) -> ExportedStrategy:
+    """Return the file in the cache, once it has made what is alive."""
+    file = _cached(origin, compose(collection))
+    try:
+        differences = list(_differences(origin, collection, file))
+    except StrategyError as error:
+        raise StrategyError(
+            f"strategy {file.class_name!r} does not run from its text alone: {error}; run the "
+            f"{origin.place} from its top to see why"
+        ) from error
+    if differences:
+        raise _stale(origin, *differences[0])
+    return file
 
 
 def _copy(source: Path, target: Path, *, overwrite: bool) -> Path:
@@ -223,8 +227,7 @@ def _differences(
     origin: Origin, collection: Collection, file: ExportedStrategy
 ) -> Iterator[tuple[Found, Difference]]:
     """Yield where the names that are alive are not what the file makes of them."""
-    with _modules_kept():
-        fresh_class = load_class(file.path, file.class_name)
+    with _loaded(file.path, file.class_name) as fresh_class:
         fresh = vars(sys.modules[fresh_class.__module__])
         state = declare(fresh_class).state
     for found, name in _live_names(origin, collection):
@@ -271,26 +274,31 @@ def _stale(origin: Origin, found: Found, changed: Difference) -> StrategyError:
 
 
 @contextlib.contextmanager
-def _modules_kept() -> Iterator[None]:
-    """Let a file be run without leaving its module or folder behind."""
-    modules, path = dict(sys.modules), list(sys.path)
+def _loaded(path: Path, class_name: str | None = None) -> Iterator[type[Strategy]]:
+    """Run a file and give its class, and leave neither its module nor its folder behind."""
+    module, folder = f"{STRATEGY_MODULE}{path.stem}", str(path.resolve().parent)
+    before, is_known = sys.modules.get(module), folder in sys.path
     try:
-        yield
+        yield load_class(path, class_name)
     finally:
-        sys.path[:] = path
-        for name in [n for n in sys.modules if n.startswith("livekit_strategy_")]:
-            if name in modules:
-                sys.modules[name] = modules[name]
-            else:
-                del sys.modules[name]
+        sys.modules.pop(module, None)
+        if before is not None:
+            sys.modules[module] = before
+        if not is_known:
+            _forget(folder)
 
 
 @contextlib.contextmanager
 def _on_path(folder: Path) -> Iterator[None]:
     """Let modules of a folder be found."""
-    path = list(sys.path)
     sys.path.insert(0, str(folder))
     try:
         yield
     finally:
-        sys.path[:] = path
+        _forget(str(folder))
+
+
+def _forget(folder: str) -> None:
+    """Take a folder off the path, as one entry: other threads may change the path too."""
+    with contextlib.suppress(ValueError):
+        sys.path.remove(folder)

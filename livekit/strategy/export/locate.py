@@ -124,7 +124,8 @@ def _history(shell: Any) -> Iterator[Cell]:
     history = shell.history_manager
     for number, text in enumerate(history.input_hist_parsed):
         # IPython drops blank lines at the start, which the user sees and counts.
-        skipped = _blank_lines(history.input_hist_raw[number])
+        typed = history.input_hist_raw[number : number + 1]
+        skipped = _blank_lines(typed[0] if typed else text)
         body, n_magic_lines = _body_of_magic(text)
         if n_magic_lines:
             skipped += n_magic_lines + _blank_lines(body)

@@ -44,7 +44,7 @@ _DEFINING: Final = (
     *(ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef),
     *(ast.Import, ast.ImportFrom, ast.Pass),
 )
-_CONTAINERS: Final = (tuple, list, set, frozenset)
+_CONTAINERS: Final = tuple | list | set | frozenset
 
 
 def impure_part(node: ast.expr, module_of: Callable[[str], str | None]) -> ast.expr | None:
@@ -100,23 +100,24 @@ def is_plain_statement(node: ast.stmt) -> bool:
     return all(isinstance(c.func, ast.Name) and c.func.id in _PURE_BUILTINS for c in calls)
 
 
-def is_value(value: object, own_module: str) -> bool:
+def is_value(value: object, own_module: str, depth: int = 50) -> bool:
     """Tell whether a value may be a constant of a file: no object with a life of its own.
 
     Parameters
     ----------
     own_module : str
         The module whose classes are exported along; their instances need be comparable.
+    depth : int
+        How deep containers may stand in each other; a circle has no literal.
     """
     kind = type(value)
     if isinstance(value, ModuleType):
         return False
     if isinstance(value, type) or callable(value):
         return True
-    if isinstance(value, _CONTAINERS):
-        return all(is_value(part, own_module) for part in value)
-    if isinstance(value, Mapping):
-        return all(is_value(k, own_module) and is_value(v, own_module) for k, v in value.items())
+    if isinstance(value, _CONTAINERS | Mapping):
+        parts = [*value, *value.values()] if isinstance(value, Mapping) else value
+        return depth > 0 and all(is_value(part, own_module, depth - 1) for part in parts)
     if kind.__module__ == own_module:
         return dataclasses.is_dataclass(value) or isinstance(value, enum.Enum)
     return kind.__module__.split(".")[0] in _VALUE_MODULES

@@ -746,3 +746,29 @@ def test_exporting_leaves_no_module_and_no_path_behind(notebook):
     exported(mine(notebook, "pass"))
     assert {name for name in set(sys.modules) - before if "livekit_strategy" in name} == set()
     assert sys.path == path
+
+
+def test_list_that_holds_itself_is_refused(notebook):
+    cls = mine(notebook, "return n", "n = []\nn.append(n)")
+    assert "uses 'n', a list of the notebook (line 4)" in refusal(cls)
+
+
+def test_circle_of_early_uses_is_a_sentence(notebook):
+    """What only ran because of an older value cannot run in a file."""
+    cls = mine(notebook, "return b", "a = 1\nb = a", "a = b")
+    message = refusal(cls)
+    assert message.startswith("strategy 'Mine' does not run from its text alone: strategy file")
+    assert "cannot be imported: NameError" in message
+    assert message.endswith("run the notebook from its top to see why")
+
+
+def test_a_thousand_exports_are_kept_and_the_oldest_go(notebook, monkeypatch):
+    from livekit.strategy.export import files
+
+    monkeypatch.setattr(files, "EXPORTS_KEPT", 3)
+    cls = mine(notebook, "return N", "N = 0")
+    made = []
+    for number in range(5):
+        notebook.run(f"N = {number}")
+        made.append(exported(cls).path)
+    assert [path.exists() for path in made] == [False, False, True, True, True]

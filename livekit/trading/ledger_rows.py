@@ -1,0 +1,98 @@
+"""The Python side of a ledger: the arrays that its jitted functions write into.
+
+Layer 2.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from livekit.trading.ledger import LEDGER
+from livekit.trading.ledger_layout import EQUITY_LOG, FILL_LOG, ORDER_LOG
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Owns the arrays of a ledger and lets them grow.
+
+    Parameters
+    ----------
+    core : int
+        Address of the trading core.
+    max_orders : int
+        Of the core.
+    strategy : int
+        Slot of the strategy it follows.
+    cash : float
+        What the strategy's equity begins with.
+    n_marks : int
+        Instruments whose mark is kept with every sample.
+    sample_ns : int
+        Grid of the equity, at least 1 ms.
+    first_rows : int
+        Rows of each log at the start.
+
+    Attributes
+    ----------
+    address : int
+        For the jitted functions.
+    view : LEDGER record
+    """
+
+    def __init__(
+        self,
+        core: int,
+        max_orders: int,
+        *,
+        strategy: int,
+        cash: float,
+        n_marks: int,
+        sample_ns: int,
+        first_rows: int = 1 << 14,
+    ) -> None:
+        self._memory = np.zeros(1, LEDGER)
+        self.address: int = int(self._memory.ctypes.data)
+        self.view: Any = self._memory[0]
+        self._rows = np.full(max_orders + 1, -1, np.int64)
+        self._logs = {
+            "orders": np.zeros(first_rows, ORDER_LOG),
+            "fills": np.zeros(first_rows, FILL_LOG),
+            "equity": np.zeros(first_rows, EQUITY_LOG),
+        }
+        self._marks = np.zeros((first_rows, n_marks))
+        self.view["n_marks"] = n_marks
+        self.view["core"], self.view["strategy"], self.view["cash"] = core, strategy, cash
+        self.view["rows"] = self._rows.ctypes.data
+        self.view["sample_ns"], self.view["next_due"] = sample_ns, -1
+        self._connect()
+
+    def _connect(self) -> None:
+        for name, log in self._logs.items():
+            self.view[name], self.view[f"max_{name}"] = log.ctypes.data, len(log)
+        self.view["marks"] = self._marks.ctypes.data
+
+    def grow(self, margin: int) -> None:
+        """Make room for at least `margin` more rows in every log."""
+        for name, log in self._logs.items():
+            used = int(self.view[f"n_{name}"])
+            if used + margin > len(log):
+                larger = np.zeros(max(2 * len(log), used + 2 * margin), log.dtype)
+                # As bytes: an assignment of records leaves their padding alone.
+                larger.view(np.uint8)[: used * log.itemsize] = log[:used].view(np.uint8)
+                self._logs[name] = larger
+                if name == "equity":
+                    self._marks = np.concatenate(
+                        [self._marks[:used], np.zeros((len(larger) - used, self._marks.shape[1]))]
+                    )
+        self._connect()
+
+    def rows(self, name: str) -> np.ndarray:
+        """Return a copy of the rows of a log: ``orders``, ``fills`` or ``equity``."""
+        log = self._logs[name][: int(self.view[f"n_{name}"])]
+        return log.view(np.uint8).copy().view(log.dtype)
+
+    @property
+    def marks(self) -> np.ndarray:
+        """A copy of the marks, float64[samples, instruments]; NaN where there was none."""
+        return self._marks[: int(self.view["n_equity"])].copy()
