@@ -19,43 +19,48 @@ class Difference(NamedTuple):
 
     Attributes
     ----------
-    n_alone : int
-        Fills that only one of the two has, counting both.
+    n_unlike : int
+        Fills that only one of the two has, or with another quantity.
     first : str
         The earliest of them, in words; empty when there is none.
     """
 
-    n_alone: int
+    n_unlike: int
     first: str
 
 
 def compare(ours: np.ndarray, theirs: np.ndarray) -> Difference:
-    """Compare fills as multisets of (time, side, price in ticks, quantity in lots).
+    """Compare what was filled when, on which side, at which price and how much.
+
+    Fills of one instant, side and price count as one: Nautilus Trader splits what
+    livekit and hftbacktest report whole. Their order within an instant is of no matter.
 
     Parameters
     ----------
     ours, theirs : FILL[n], FILL[m]
-        In any order. Two engines may take the fills of one instant in different order.
+        In any order.
     """
-    keys = np.concatenate([_keys(ours), _keys(theirs)])
-    weight = np.concatenate([np.ones(len(ours), np.int64), -np.ones(len(theirs), np.int64)])
+    keys, lots = (np.concatenate(parts) for parts in zip(_keys(ours), _keys(theirs), strict=True))
     unique, at = np.unique(keys, return_inverse=True, axis=0)
-    excess = np.zeros(len(unique), np.int64)
-    np.add.at(excess, at.reshape(-1), weight)
-    alone = np.flatnonzero(excess)
-    if len(alone) == 0:
+    is_ours = np.arange(len(keys)) < len(ours)
+    mine, yours = (
+        np.bincount(at.reshape(-1)[mask], lots[mask], len(unique)) for mask in (is_ours, ~is_ours)
+    )
+    unlike = np.flatnonzero(mine != yours)
+    if len(unlike) == 0:
         return Difference(0, "")
-    ts, side, ticks, lots = (int(part) for part in unique[alone[0]])
-    owner = "ours" if excess[alone[0]] > 0 else "theirs"
+    first = unlike[0]
+    ts, side, ticks = (int(part) for part in unique[first])
     return Difference(
-        int(np.abs(excess).sum()),
-        f"only {owner}: ts={ts} side={_SIDES[side]} price={ticks / _PRICE_STEPS:.1f} "
-        f"quantity={lots / _QUANTITY_STEPS:.3f}",
+        len(unlike),
+        f"ts={ts} side={_SIDES[side]} price={ticks / _PRICE_STEPS:.1f} "
+        f"quantity: ours {mine[first] / _QUANTITY_STEPS:.3f}, "
+        f"theirs {yours[first] / _QUANTITY_STEPS:.3f}",
     )
 
 
-def _keys(fills: np.ndarray) -> np.ndarray:
-    """Return int64[n, 4]: rows sort by time first."""
+def _keys(fills: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return int64[n, 3] of time, side and ticks, which sorts by time, and the lots."""
     ticks = np.rint(fills["price"] * _PRICE_STEPS).astype(np.int64)
     lots = np.rint(fills["quantity"] * _QUANTITY_STEPS).astype(np.int64)
-    return np.stack([fills["ts"], fills["side"], ticks, lots], axis=1)
+    return np.stack([fills["ts"], fills["side"], ticks], axis=1), lots

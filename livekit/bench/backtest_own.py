@@ -80,7 +80,7 @@ def run_work(works: Path, data: Data, request: dict[str, Any]) -> Run:
     data : Data
     request : dict
         work (``ema_cross`` or ``market_maker``), and where they are not the default jit,
-        order (``ioc``), queue, entry_ns and response_ns.
+        order (``ioc``), queue, partial, entry_ns and response_ns.
     """
     name = request["work"]
     latency = Latency(order=request.get("entry_ns", 0), response=request.get("response_ns", 0))
@@ -95,7 +95,7 @@ def run_work(works: Path, data: Data, request: dict[str, Any]) -> Run:
         taker=_TAKER,
         latency=latency,
         queue=QueueModel(request.get("queue", "risk_averse"), hidden="empty"),
-        partial_fills=False,
+        partial_fills=request.get("partial", False),
         unlimited_depth=True,
         **params,
     )
