@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from livekit.engine.strategies import StrategyManager
     from livekit.research.backtest import backtest
     from livekit.research.data import Data, load
+    from livekit.research.report.compare import compare
     from livekit.research.report.run import Run
     from livekit.ring.queue import LockFreeQueue
     from livekit.strategy.api import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
         Strategy,
         array,
     )
-    from livekit.strategy.export import export
+    from livekit.strategy.export.exporting import export
     from livekit.strategy.flyweight import (
         BookEvent,
         OrderEvent,
@@ -76,6 +77,7 @@ __all__ = [
     "TradeEvent",
     "array",
     "backtest",
+    "compare",
     "export",
     "load",
 ]
@@ -96,7 +98,8 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "livekit.research.backtest": ("backtest",),
     "livekit.research.data": ("Data", "load"),
     "livekit.research.report.run": ("Run",),
-    "livekit.strategy.export": ("export",),
+    "livekit.research.report.compare": ("compare",),
+    "livekit.strategy.export.exporting": ("export",),
     "livekit.trading.account": ("AccountManager",),
     "livekit.trading.latency": ("Latency",),
     "livekit.trading.limits": ("RiskLimits",),

@@ -163,7 +163,10 @@ def _describe(
     """Return what is known of one strategy's run."""
     view = ledger.view
     rejects = {Reject(code).name: int(n) for code, n in enumerate(view["rejects"]) if n}
-    mids = [(float(row["bid_price"]) + float(row["ask_price"])) / 2 for row in core.markets]
+    touches = {
+        one.symbol: [float(core.markets[i]["bid_price"]), float(core.markets[i]["ask_price"])]
+        for i, one in enumerate(instruments)
+    }
     return {
         "strategy": spec["class"],
         "file": spec["file"],
@@ -171,7 +174,8 @@ def _describe(
         "params": {param["name"]: param["value"] for param in spec["params"]},
         "jit": spec["mode"] == "compiled",
         "instruments": [asdict(one) for one in instruments],
-        "marks": {one.symbol: mids[i] for i, one in enumerate(instruments)},
+        "marks": {symbol: sum(touch) / 2 for symbol, touch in touches.items()},
+        "touch": touches,
         "counts": {
             "requests": int(view["n_requests"]),
             "cancels": int(view["n_cancels"]),
