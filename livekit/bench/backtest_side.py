@@ -83,12 +83,15 @@ class Side:
             code = self._process.wait()
             self._errors.seek(0)
             words = self._errors.read().strip()[-_TAIL:]
+            self.close()
             was = f"did not answer within {_PATIENCE_S:.0f} s" if not is_there else "ended"
             raise LivekitError(f"{self.name} {was} with exit code {code}: {words or 'no message'}")
         return cast("dict[str, Any]", json.loads(line))
 
     def close(self) -> None:
-        """End the process and wait for it."""
+        """End the process and wait for it; closing twice does nothing."""
+        if self._errors.closed:
+            return
         with contextlib.suppress(BrokenPipeError):
             cast("IO[str]", self._process.stdin).close()
         try:
