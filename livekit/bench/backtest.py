@@ -328,7 +328,6 @@ def backtest_rows(plan: Plan) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="livekit-bench-") as folder:
         bench = _Bench(plan, Path(folder), outcome)
         _event_driven(bench)
-        # _sweeps(bench)
         _starts(bench)
         _footprints(bench)
     return outcome

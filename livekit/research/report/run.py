@@ -10,6 +10,7 @@ Layer 3.
 """
 
 import functools
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,8 +25,6 @@ from livekit.research.report.rows import Rows
 from livekit.research.report.values import to_json, to_series
 
 if TYPE_CHECKING:
-    import os
-
     import pandas as pd
 
 __all__ = ["Run"]
