@@ -11,7 +11,7 @@ from livekit.events import Kind
 from livekit.instruments import Instrument
 from livekit.store.importers.intake import Intake
 from livekit.store.importers.report import ImportReport
-from livekit.store.importers.session import file_sizes, run_import, table_importer
+from livekit.store.importers.session import Wanted, file_sizes, run_import, table_importer
 
 __all__ = ["import_frame"]
 
@@ -72,4 +72,4 @@ def import_frame(
         else:
             table.read_frame(frame)
 
-    return run_import(report, read, symbol=symbol, venue=venue, known=known, replace=replace)
+    return run_import(report, read, Wanted(symbol, venue, replace=replace), known)

@@ -17,7 +17,7 @@ from livekit.store.importers.intake import Intake
 from livekit.store.importers.okx_books import OkxBookImporter, is_book_line
 from livekit.store.importers.okx_csv import OkxCsvImporter
 from livekit.store.importers.report import ImportReport
-from livekit.store.importers.session import file_sizes, run_import, table_importer
+from livekit.store.importers.session import Wanted, file_sizes, run_import, table_importer
 from livekit.store.importers.source import Text, open_texts
 from livekit.store.importers.tardis import TardisImporter, kind_of_header
 
@@ -50,12 +50,10 @@ def import_files(
     into : path
     format : str, optional
         One of FORMATS; told from the first file by default.
-    symbol : str, optional
-        The only one wanted, or the name of one that the files do not name.
+    symbol, kinds : optional
+        Keep these only; `symbol` names what the files do not name.
     venue : str, optional
         Told from the files where they say it, otherwise ``okx``.
-    kinds : iterable, optional
-        Keep these only.
     kind, columns, unit, period
         Of tables: see `import_frame`.
     instruments : path, optional
@@ -70,8 +68,8 @@ def import_files(
     Raises
     ------
     NotFoundError, ConfigError, DataError
-        A file is not there; something must be said or corrected; a file is broken, and
-        the message names the first bad row. Nothing was imported.
+        A file is not there; something must be said; a file is broken, and the message
+        names the first bad row. Nothing was imported.
     """
     paths = [Path(file) for file in files]
     sizes = file_sizes(paths)
@@ -82,16 +80,8 @@ def import_files(
     report = ImportReport(chosen, venue or "okx", str(into), [str(path) for path in paths])
     report.n_bytes = sum(sizes)
     run = _Run(report, paths, sizes, (kind, columns, unit, period), progress)
-    return run_import(
-        *(report, run.read),
-        symbol=symbol,
-        venue=venue,
-        kinds=kinds,
-        steps=steps,
-        known=known,
-        replace=replace,
-        tick=run.tick,
-    )
+    wanted = Wanted(symbol, venue, kinds, steps, replace)
+    return run_import(report, run.read, wanted, known, run.tick)
 
 
 class _Run:

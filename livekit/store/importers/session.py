@@ -5,6 +5,7 @@ Layer 3.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from livekit.store.importers.steps import Steps
 from livekit.store.importers.table import TableImporter
 from livekit.store.schema import kind_of
 
-__all__ = ["file_sizes", "parse_period", "run_import", "table_importer"]
+__all__ = ["Wanted", "file_sizes", "parse_period", "run_import", "table_importer"]
 
 _PERIODS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -60,16 +61,30 @@ def table_importer(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a user asks of an import, as for `import_files`.
+
+    Attributes
+    ----------
+    symbol, venue : str or None
+    kinds : iterable of str or Kind, or None
+    steps : mapping or None
+    replace : bool
+    """
+
+    symbol: str | None = None
+    venue: str | None = None
+    kinds: Iterable[Kind | str] | None = None
+    steps: Mapping[str, float | None] | None = None
+    replace: bool = False
+
+
 def run_import(
     report: ImportReport,
     read: Callable[[Intake], None],
-    *,
-    symbol: str | None,
-    venue: str | None,
+    wanted: Wanted,
     known: dict[str, Instrument],
-    kinds: Iterable[Kind | str] | None = None,
-    steps: Mapping[str, float | None] | None = None,
-    replace: bool = False,
     tick: Callable[[int, int], None] | None = None,
 ) -> ImportReport:
     """Import what `read` puts into an intake.
@@ -77,12 +92,12 @@ def run_import(
     Parameters
     ----------
     report : ImportReport
-        Filled in.
+        Filled in, and returned.
     read : callable
         Reads everything into the intake given.
-    symbol, venue, kinds, steps, replace
-        As for `import_files`.
+    wanted : Wanted
     known : dict of str to Instrument
+        Steps that are not to be inferred.
     tick : callable, optional
         See `Intake`.
 
@@ -92,13 +107,16 @@ def run_import(
         See `import_files`. Nothing was imported.
     """
     began = time.perf_counter()
+    symbol = wanted.symbol
     if symbol is not None:
         check_folder_name(symbol, "symbol")
     check_folder_name(report.venue, "venue")
-    catalog, finder = Catalog(report.into), Steps(**(steps or {}), known=known)
-    wanted = None if kinds is None else frozenset(kind_of(one) for one in kinds)
-    with Sink(catalog, report.venue, replace=replace) as sink:
-        intake = Intake(sink, finder, report, symbol=symbol, kinds=wanted, venue=venue, tick=tick)
+    catalog, finder = Catalog(report.into), Steps(**(wanted.steps or {}), known=known)
+    kinds = None if wanted.kinds is None else frozenset(map(kind_of, wanted.kinds))
+    with Sink(catalog, report.venue, replace=wanted.replace) as sink:
+        intake = Intake(
+            sink, finder, report, symbol=symbol, kinds=kinds, venue=wanted.venue, tick=tick
+        )
         read(intake)
         if not sink.parts:
             hint = f" of {symbol!r}" if symbol else ""
