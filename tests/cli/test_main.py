@@ -78,6 +78,7 @@ def test_commands_are_those_of_this_version():
         "livekit logs",
         "livekit params",
         "livekit ps",
+        "livekit report",
         "livekit status",
     ]
 
