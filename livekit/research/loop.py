@@ -17,6 +17,7 @@ Layer 3. Allocates nothing.
 from typing import Final
 
 from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, ORDER, TIMER, Kind
+from livekit.research.due import next_due_for_strategy, next_due_in_flight
 from livekit.research.layout import FOREVER, FUNDING, SIM, Stage, Status
 from livekit.research.queue import QUEUE, ROWS, TAGS, top_up
 from livekit.ring.call import call2, call4
@@ -27,7 +28,14 @@ from livekit.strategy.compiled.driver import DRIVER, invoke
 from livekit.strategy.context import CONTEXT, LOG_ROWS, remember_book
 from livekit.strategy.reports import apply_report
 from livekit.trading.account import apply_funding
-from livekit.trading.feed import feed_due, feed_event, pop_feed, push_feed, venue_time
+from livekit.trading.feed import (
+    arrival_time,
+    feed_due,
+    feed_event,
+    pop_feed,
+    push_feed,
+    venue_time,
+)
 from livekit.trading.layout import CORE, OUTBOX, outbox_at
 from livekit.trading.ledger import LEDGER, has_room, note_report, note_request, tick
 from livekit.trading.outbox import OUTBOX_FULL
@@ -39,10 +47,8 @@ __all__ = [
     "HEARD",
     "NOTHING",
     "TIMED",
-    "count_waiting",
     "event_at",
-    "next_due_for_strategy",
-    "next_due_in_flight",
+    "hand_owed_fill",
     "simulate",
     "step_before",
     "step_flight",
@@ -75,20 +81,6 @@ FULL: Final = -1  # the ledger or the feed must grow first
 
 
 @hot
-def next_due_for_strategy(sim: int) -> int:
-    """Return the time before which nothing but events can reach the strategy."""
-    s = record(SIM, sim)
-    due = FOREVER
-    if s.has_latency:
-        due = min(next_due(s.core), feed_due(s.feed))
-    if s.period:
-        due = min(due, s.timer_due - 1)
-    if s.funding_index < s.n_funding:
-        due = min(due, record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES).ts - 1)
-    return due
-
-
-@hot
 def _next_gate(sim: int) -> int:
     """Return the time before which only the next event need be looked at."""
     return min(next_due_for_strategy(sim), record(LEDGER, record(SIM, sim).ledger).next_due)
@@ -114,14 +106,6 @@ def take_requests(sim: int) -> int:
         s.taken += 1
         taken += 1
     return taken
-
-
-@hot
-def count_waiting(sim: int) -> int:
-    """Count the requests of the strategy that wait, and the reports that wait for it."""
-    s = record(SIM, sim)
-    waiting = record(CONTEXT, s.ctx).sequence - s.taken
-    return waiting + record(CORE, s.core).n_reports - s.index + s.owes_event
 
 
 @inner
@@ -188,11 +172,20 @@ def _call_back(sim: int, event: int) -> None:
     _begin(s.ctx, event)
     if kind == _BOOK and s.uses_book:
         remember_book(s.ctx, event)
+    record(DRIVER, s.driver).handled += 1  # also a book that is only kept for `book`
     callback = load_i64(s.driver + _CALLBACKS + kind * 8)
     if callback:
-        record(DRIVER, s.driver).handled += 1
         s.stage = _SETTLE
         invoke(callback, s.ctx, event)
+
+
+@hot
+def hand_owed_fill(sim: int) -> None:
+    """Call the `on_fill` of a report whose `on_order` raised, if that is still owed."""
+    s = record(SIM, sim)
+    if s.stage == _OWED:
+        s.stage = _SETTLE
+        _hand_fill(sim, record(CONTEXT, s.ctx).event)
 
 
 @hot
@@ -200,9 +193,7 @@ def _settle(sim: int) -> int:
     """Handle reports and requests of a compiled strategy until there are none; a Status."""
     s = record(SIM, sim)
     top = record(CORE, s.core)
-    if s.stage == _OWED:
-        s.stage = _SETTLE
-        _hand_fill(sim, record(CONTEXT, s.ctx).event)
+    hand_owed_fill(sim)
     s.stage = _SETTLE
     while True:
         if has_room(s.ledger, s.margin) == 0:
@@ -247,13 +238,6 @@ def _fire_timer(sim: int, ts: int) -> None:
 
 
 @hot
-def next_due_in_flight(sim: int) -> int:
-    """Return when the first thing under way arrives; FOREVER when nothing is."""
-    s = record(SIM, sim)
-    return min(next_due(s.core), feed_due(s.feed)) if s.has_latency else FOREVER
-
-
-@hot
 def step_flight(sim: int) -> int:
     """Let the first thing under way arrive: HEARD, FED, or FULL with nothing done.
 
@@ -289,7 +273,9 @@ def step_before(sim: int, now: int) -> int:
     """
     s = record(SIM, sim)
     timer, funding = FOREVER, FOREVER
-    if s.period and s.timer_due <= now:
+    if s.period and s.timer_due == 0:  # it begins with the first event
+        s.timer_due = (now // s.period + 1) * s.period
+    elif s.period and s.timer_due <= now:
         timer = now // s.period * s.period
     if s.funding_index < s.n_funding:
         funding = record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES).ts
@@ -336,6 +322,8 @@ def _see(sim: int, event: int, now: int) -> int:
     is_delayed = is_wanted and s.delays_feed
     if is_delayed and push_feed(s.feed, event) == 0:
         return 0
+    if s.delays_feed:
+        s.last_arrival = arrival_time(s.feed, event)
     queue.start += 1
     s.position += 1
     s.now = now
