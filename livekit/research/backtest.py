@@ -21,6 +21,7 @@ import numpy as np
 from livekit.errors import ConfigError, StrategyError
 from livekit.events import Reject
 from livekit.research.data import Data
+from livekit.research.interrupts import Interrupts
 from livekit.research.progress import Progress
 from livekit.research.report.run import Run
 from livekit.research.settings import SETTINGS, make_settings
@@ -230,20 +231,21 @@ def to_run(simulation: Simulation, meta: dict[str, Any]) -> Run:
 
 def _run(simulation: Simulation, label: str, *, progress: bool | None) -> bool:
     """Put all data through; True when the user interrupted it."""
-    is_interrupted = False
-    with Progress(simulation.data.n_events, f"backtest {label}", is_shown=progress) as bar:
+    n_events = simulation.data.n_events
+    with (
+        Interrupts(simulation.interrupt),
+        Progress(n_events, f"backtest {label}", is_shown=progress) as bar,
+    ):
         try:
             while simulation.step():
                 bar.update(simulation.position)
         except KeyboardInterrupt:
-            is_interrupted = True
-            _log.warning(
-                "backtest interrupted at event %d of %d; the run is partial",
-                simulation.position,
-                simulation.data.n_events,
-            )
-    simulation.finish()
-    return is_interrupted
+            simulation.interrupt()
+        simulation.finish()
+    if simulation.is_interrupted:
+        done = simulation.position
+        _log.warning("backtest interrupted at event %d of %d; the run is partial", done, n_events)
+    return simulation.is_interrupted
 
 
 def describe(

@@ -111,6 +111,8 @@ class Simulation:
         Time of the last one, ns.
     failure : str
         Why the strategy was stopped; empty if it was not.
+    is_interrupted : bool
+        Whether somebody wanted it to end early.
 
     Raises
     ------
@@ -154,7 +156,7 @@ class Simulation:
         self.body.connect(self._memory)
         self._day = -1
         self._budget = _FIRST_BUDGET
-        self._is_started = self.is_finished = False
+        self._is_started = self.is_finished = self.is_interrupted = False
         self.failure = ""
 
     @property
@@ -198,6 +200,9 @@ class Simulation:
             return False
         if status == Status.ROOM:
             self._room()
+        elif self.is_interrupted or self.body.is_interrupted:
+            self.is_interrupted = True
+            return False
         elif status == Status.ENDLESS:
             raise StrategyError(
                 f"strategy {self.declaration.name!r} answers its own order reports without end at "
@@ -211,20 +216,34 @@ class Simulation:
         """Cancel what the strategy left open, as the engine does when one leaves."""
         self.ledger.grow(self._margin)
         self.core.cancel_strategy(0, self.now)
-        for row in range(int(self.core.header["n_reports"])):
+        # A strategy that failed has not heard all that is there.
+        for row in range(int(self.view["index"]), int(self.core.header["n_reports"])):
             note_report(self.ledger.address, self.core.outbox[row:].ctypes.data)
         self.core.clear_outbox()
+        self.view["index"] = 0
 
     def finish(self) -> None:
         """Let everything in flight arrive, call `on_stop`, cancel the rest, sample a last time."""
         if not self._is_started or self.is_finished:
             return
         self.is_finished = True
-        self.body.drain(self._room)
+        self._drain()
+        self.view["now"] = max(self.now, int(self.view["last_arrival"]))
         self.body.stop()
-        self.body.drain(self._room)
+        self._drain()
+        self.failure = self.failure or self.body.failure
         self._cancel_open()
         close(self.ledger.address, self.now)
+
+    def _drain(self) -> None:
+        """Let what is in flight arrive; a strategy that failed hears nothing more."""
+        if not self.body.failure:
+            self.body.drain(self._room)
+
+    def interrupt(self) -> None:
+        """Let the step under way end soon, at an event; from a signal's handler."""
+        self.is_interrupted = True
+        self.body.interrupt()
 
     def _room(self) -> None:
         """Let grow what a loop found full."""
@@ -241,9 +260,6 @@ class Simulation:
         self._is_started = True
         self.body.start()
         self._open_next()
-        first = self.data.first_ts
-        if self.view["period"]:
-            self.view["timer_due"] = (first // self.view["period"] + 1) * self.view["period"]
 
     def _open_next(self) -> bool:
         """Open the next day's streams; False when there is none."""
