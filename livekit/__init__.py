@@ -7,12 +7,15 @@ is first used, so Numba and pyarrow are loaded only by what needs them.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from livekit.version import __version__ as __version__
+
 if TYPE_CHECKING:
     # What `__getattr__` does at run time, told to editors and type checkers.
     from livekit.engine.loop import EventEngine
     from livekit.engine.strategies import StrategyManager
     from livekit.research.backtest import backtest
     from livekit.research.data import Data, load
+    from livekit.research.report.compare import compare
     from livekit.research.report.run import Run
     from livekit.ring.queue import LockFreeQueue
     from livekit.strategy.api import (
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
         Strategy,
         array,
     )
-    from livekit.strategy.export import export
+    from livekit.strategy.export.exporting import export
     from livekit.strategy.flyweight import (
         BookEvent,
         OrderEvent,
@@ -76,11 +79,10 @@ __all__ = [
     "TradeEvent",
     "array",
     "backtest",
+    "compare",
     "export",
     "load",
 ]
-
-__version__ = "0.1.0"
 
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "livekit.engine.loop": ("EventEngine",),
@@ -96,7 +98,8 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "livekit.research.backtest": ("backtest",),
     "livekit.research.data": ("Data", "load"),
     "livekit.research.report.run": ("Run",),
-    "livekit.strategy.export": ("export",),
+    "livekit.research.report.compare": ("compare",),
+    "livekit.strategy.export.exporting": ("export",),
     "livekit.trading.account": ("AccountManager",),
     "livekit.trading.latency": ("Latency",),
     "livekit.trading.limits": ("RiskLimits",),

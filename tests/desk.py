@@ -78,9 +78,9 @@ class Desk:
             ask_size=ask_size,
         )
 
-    def trade(self, price, size=1.0, instrument=0):
-        """Send a TRADE."""
-        return self._market(TRADE, Kind.TRADE, instrument, price=price, size=size)
+    def trade(self, price, size=1.0, instrument=0, side=0):
+        """Send a TRADE; `side` is of who took."""
+        return self._market(TRADE, Kind.TRADE, instrument, price=price, size=size, aux=side)
 
     def ticker(self, last, bid, ask, instrument=0):
         """Send a TICKER."""

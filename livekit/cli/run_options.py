@@ -154,7 +154,7 @@ def read_settings(options: argparse.Namespace, data: "Data") -> "Settings":
     ConfigError
         One of them is impossible.
     """
-    from livekit.research.backtest import make_settings
+    from livekit.research.settings import make_settings
     from livekit.trading.latency import Latency
     from livekit.trading.queue_model import QueueModel
 

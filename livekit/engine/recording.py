@@ -16,25 +16,58 @@ from typing import Any, Final
 
 import numpy as np
 
-from livekit import __version__
 from livekit.config import MAX_STRATEGIES
 from livekit.engine.intake import LEDGER_MARGIN
 from livekit.engine.settings import EngineSettings
 from livekit.engine.source import PaceKind, ReplaySource
-from livekit.errors import LivekitError
+from livekit.errors import ConfigError, LivekitError
 from livekit.events import Reject
 from livekit.instruments import Instrument
 from livekit.research.report.run import Run
 from livekit.research.report.saved import new_folder
 from livekit.trading.core import TradingCore
+from livekit.trading.ids import MAX_EPOCH
+from livekit.trading.latency import Latency
 from livekit.trading.ledger import close
 from livekit.trading.ledger_rows import Ledger
+from livekit.trading.limits import Fees, RiskLimits
+from livekit.version import __version__
 
-__all__ = ["Recorder", "describe_engine"]
+__all__ = ["Recorder", "describe_engine", "make_core"]
 
 _log: Final = logging.getLogger(__name__)
 
 _FIRST_ROWS: Final = 4 * LEDGER_MARGIN
+
+
+def make_core(settings: EngineSettings, source: ReplaySource, generation: int) -> TradingCore:
+    """Return the trading core of an engine.
+
+    Raises
+    ------
+    ConfigError
+        A setting of it is impossible.
+    """
+    return TradingCore(
+        source.instruments,
+        n_strategies=MAX_STRATEGIES,
+        limits=RiskLimits(**_checked_limits(settings.risk)),
+        fees=Fees(maker=settings.maker, taker=settings.taker),
+        cash=settings.cash,
+        epoch=generation // 1_000_000_000 % MAX_EPOCH,
+        latency=Latency.parse(settings.latency),
+        queue=settings.queue,
+        partial_fills=settings.partial_fills,
+        unlimited_depth=settings.unlimited_depth,
+    )
+
+
+def _checked_limits(limits: dict[str, float]) -> dict[str, Any]:
+    known = RiskLimits.__dataclass_fields__
+    for name in limits:
+        if name not in known:
+            raise ConfigError(f"risk limit {name!r} is unknown; known are {', '.join(known)}")
+    return dict(limits)
 
 
 def describe_engine(
@@ -157,7 +190,10 @@ def _describe(
     """Return what is known of one strategy's run."""
     view = ledger.view
     rejects = {Reject(code).name: int(n) for code, n in enumerate(view["rejects"]) if n}
-    mids = [(float(row["bid_price"]) + float(row["ask_price"])) / 2 for row in core.markets]
+    touches = {
+        one.symbol: [float(core.markets[i]["bid_price"]), float(core.markets[i]["ask_price"])]
+        for i, one in enumerate(instruments)
+    }
     return {
         "strategy": spec["class"],
         "file": spec["file"],
@@ -165,7 +201,8 @@ def _describe(
         "params": {param["name"]: param["value"] for param in spec["params"]},
         "jit": spec["mode"] == "compiled",
         "instruments": [asdict(one) for one in instruments],
-        "marks": {one.symbol: mids[i] for i, one in enumerate(instruments)},
+        "marks": {symbol: sum(touch) / 2 for symbol, touch in touches.items()},
+        "touch": touches,
         "counts": {
             "requests": int(view["n_requests"]),
             "cancels": int(view["n_cancels"]),

@@ -13,16 +13,7 @@ import numpy as np
 
 from livekit.events import Kind
 from livekit.research.layout import SIM, Stage, Status
-from livekit.research.loop import (
-    FED,
-    FULL,
-    count_waiting,
-    next_due_for_strategy,
-    next_due_in_flight,
-    simulate,
-    step_flight,
-    take_requests,
-)
+from livekit.research.loop import simulate
 from livekit.research.staged import (
     ARRIVAL,
     HEAR,
@@ -34,6 +25,15 @@ from livekit.research.staged import (
     stage_owed,
     stage_reports,
     stage_timer,
+)
+from livekit.research.steps import (
+    FED,
+    FULL,
+    count_waiting,
+    next_due_for_strategy,
+    next_due_in_flight,
+    step_flight,
+    take_requests,
 )
 from livekit.strategy.api import Strategy
 from livekit.strategy.context import Context
@@ -82,6 +82,9 @@ class Body(Protocol):
 
     def stop(self) -> None:
         """Call `on_stop`; raises nothing."""
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes of the strategy's object that are its own."""
 
 
 class CompiledBody:
@@ -135,6 +138,10 @@ class CompiledBody:
         """See Body."""
         self._inner.stop()
         self._view["stage"] = Stage.SETTLE
+
+    def attributes(self) -> dict[str, Any]:
+        """See Body; compiled, there are none but the state record."""
+        return {}
 
     def _step_flight(self, room: Callable[[], None]) -> None:
         """Let the first thing under way arrive; the stage says what is still owed."""
@@ -191,6 +198,10 @@ class InterpretedBody:
     def stop(self) -> None:
         """See Body."""
         self._inner.stop()
+
+    def attributes(self) -> dict[str, Any]:
+        """See Body."""
+        return self._inner.attributes
 
     def advance(self, budget: int) -> int:
         """See Body."""
@@ -276,6 +287,12 @@ class _Staged(Interpreted):
     def pool(self) -> Any:
         """The objects of a batch."""
         return self._pool
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Those of the strategy's object that are not livekit's."""
+        own = vars(self._strategy).items()
+        return {name: value for name, value in own if not name.startswith("_")}
 
     def handle(self, *, may_cut: bool) -> int:
         """Call the callbacks of the listed events.

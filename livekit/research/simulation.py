@@ -37,7 +37,7 @@ from livekit.strategy.table import InstrumentTable
 from livekit.trading.core import TradingCore
 from livekit.trading.feed import RECORDED, Feed
 from livekit.trading.latency import Latency
-from livekit.trading.ledger import close
+from livekit.trading.ledger import close, note_report
 from livekit.trading.ledger_rows import Ledger
 from livekit.trading.limits import Fees, RiskLimits
 from livekit.trading.router import advance, on_request
@@ -169,6 +169,13 @@ class Simulation:
         """Exceptions that came out of callbacks."""
         return int(self._context.counters["errors"])
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the strategy keeps, by name: its state record, and an object's own attributes."""
+        row = self._context.state
+        names = (row.dtype.names or ()) if row is not None else ()
+        return {name: row[0][name].copy() for name in names} | self.body.attributes()
+
     # Running.
 
     def step(self) -> bool:
@@ -199,14 +206,23 @@ class Simulation:
             return self._open_next()
         return True
 
+    def _cancel_open(self) -> None:
+        """Cancel what the strategy left open, as the engine does when one leaves."""
+        self.ledger.grow(self._margin)
+        self.core.cancel_strategy(0, self.now)
+        for row in range(int(self.core.header["n_reports"])):
+            note_report(self.ledger.address, self.core.outbox[row:].ctypes.data)
+        self.core.clear_outbox()
+
     def finish(self) -> None:
-        """Let everything in flight arrive, call `on_stop`, and take the last sample."""
+        """Let everything in flight arrive, call `on_stop`, cancel the rest, sample a last time."""
         if not self._is_started or self.is_finished:
             return
         self.is_finished = True
         self.body.drain(self._room)
         self.body.stop()
         self.body.drain(self._room)
+        self._cancel_open()
         close(self.ledger.address, self.now)
 
     def _room(self) -> None:

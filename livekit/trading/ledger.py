@@ -281,7 +281,7 @@ def _note_refused(ledger: int, report: int) -> None:
     log.average_price = np.nan
     log.fee = 0.0
     log.created_ns = asked.ts_recv
-    log.acked_ns = asked.ts_recv
+    log.acked_ns = 0
     log.final_ns = asked.ts_recv
     log.n_modifies = 0
     log.arrival_bid = np.nan

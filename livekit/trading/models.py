@@ -59,7 +59,7 @@ def _compile(name: str, function: Any, kind: Any, words: str) -> int:
         )
     try:
         function.compile((kind, kind))
-    except NumbaError as error:
+    except (NumbaError, TypeError) as error:
         raise ConfigError(
             f"{name} function {function.__name__!r} does not compile {words}: {error}"
         ) from error

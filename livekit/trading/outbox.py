@@ -82,7 +82,9 @@ def _next_report(core: int, strategy: int, row: int, now_ns: int) -> int:
     is_fill = top.said_liquidity != 0
     origin.bid = top.said_bid if is_fill else np.nan
     origin.ask = top.said_ask if is_fill else np.nan
-    origin.ts_venue = top.said_ns if top.said_ns != 0 else now_ns
+    is_said = top.said_ns != 0  # by the paper exchange; 0: by the core, or by another venue
+    origin.queue_ahead = top.said_ahead if is_said else np.nan
+    origin.ts_venue = top.said_ns if is_said else now_ns
     item = record(ORDER, address + _REPORT)
     item.kind = KIND_ORDER
     item.flags = 0
@@ -118,7 +120,6 @@ def report(
     order = record(ORDER_ROW, order_at(core, row))
     instrument = i64(order.instrument)
     address = _next_report(core, i64(order.strategy), row, now_ns)
-    record(OUTBOX, address - _REPORT).queue_ahead = order.queue_ahead
     item = record(ORDER, address)
     item.instrument = order.instrument
     item.side = order.side
@@ -152,7 +153,6 @@ def refuse(core: int, strategy: int, request: int, reject: int, now_ns: int) -> 
     """
     asked = record(ORDER, request)
     address = _next_report(core, strategy, 0, now_ns)
-    record(OUTBOX, address - _REPORT).queue_ahead = np.nan
     item = record(ORDER, address)
     known = asked.instrument < record(CORE, core).n_instruments
     item.instrument = asked.instrument if known else ANY_INSTRUMENT

@@ -89,7 +89,7 @@ CORE: Final = padded(
         ("initial_cash", "<f8"),
         ("cash", "<f8"),
         ("cash_rest", "<f8"),  # what rounding took from cash so far
-        ("now", "<i8"),  # of the last step of `advance`
+        ("now", "<i8"),  # of the last step of `advance`, or of the last funding
         # Models of the paper exchange.
         ("partial_fills", "<i8"),
         ("queue_kind", "<i8"),
@@ -115,6 +115,7 @@ CORE: Final = padded(
         ("said_price", "<f8"),
         ("said_bid", "<f8"),
         ("said_ask", "<f8"),
+        ("said_ahead", "<f8"),
     ],
     512,
 )
@@ -270,17 +271,19 @@ WIRE: Final = padded(
         ("price", "<f8"),
         ("bid", "<f8"),
         ("ask", "<f8"),
+        ("queue_ahead", "<f8"),
     ],
-    64,
+    72,
 )
-"""One message in flight, 64 bytes."""
+"""One message in flight, 72 bytes."""
 
 OUTBOX: Final = padded(
     [
         ("strategy", "<i8"),
         ("row", "<i8"),  # of the order table; 0 where the request has no order
         ("liquidity", "<i8"),  # of the fill reported: 0 none, 1 maker, 2 taker
-        ("queue_ahead", "<f8"),  # units ahead when the order came to rest; NaN never, or not known
+        ("queue_ahead", "<f8"),  # units ahead when the order came to rest, as the venue says with
+        # this report; NaN where it does not rest, does not know, or did not say anything
         ("bid", "<f8"),  # touch at the venue just before the fill; NaN without a fill
         ("ask", "<f8"),
         ("ts_venue", "<i8"),  # when the venue said it

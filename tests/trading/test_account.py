@@ -9,7 +9,8 @@ from desk import Desk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livekit.trading.account import equity
+from livekit.trading.account import NO_MARK, apply_funding, equity
+from livekit.trading.latency import Latency
 from livekit.trading.limits import Fees
 
 
@@ -199,3 +200,55 @@ def _check_money(desk):
     value = equity(core.address)
     if math.isfinite(value):
         assert value - 100_000.0 == pytest.approx(total, abs=1e-7)
+
+
+def test_funding_moves_cash_from_longs_to_shorts_at_the_mark(make_desk, words):
+    desk = make_desk(fees=Fees(maker=0.0, taker=0.0))
+    desk.quote(2000.0, 2000.0, instrument=1)
+    desk.market(1, words.buy, 5.0, instrument=1)  # 5 contracts of 0.1
+    desk.market(2, words.sell, 2.0, instrument=1, strategy=1)
+    desk.quote(2009.0, 2011.0, instrument=1)
+    assert apply_funding(desk.core.address, 1, 0.0001, desk.now) == 2
+    paid = 5 * 0.1 * 2010.0 * 0.0001
+    received = 2 * 0.1 * 2010.0 * 0.0001
+    assert desk.position(1)["funding"] == pytest.approx(-paid, abs=1e-15)
+    assert desk.position(1, 1)["funding"] == pytest.approx(received, abs=1e-15)
+    assert desk.core.account.cash == pytest.approx(100_000 - paid + received, abs=1e-10)
+    row = desk.core.account.position(0, 1)
+    assert row["net_pnl"] == pytest.approx(5.0 - paid, abs=1e-9)
+    assert desk.core.account.summary(0)["funding"] == row["funding"]
+    assert desk.core.account.equity == pytest.approx(100_003.0 - paid + received, abs=1e-9)
+
+
+def test_negative_rate_pays_longs(make_desk, words):
+    desk = make_desk(fees=Fees(maker=0.0, taker=0.0))
+    desk.quote(2000.0, 2000.0, instrument=1)
+    desk.market(1, words.buy, 5.0, instrument=1)
+    apply_funding(desk.core.address, 1, -0.001, desk.now)
+    assert desk.core.account.cash == 100_001.0
+
+
+def test_spot_and_closed_positions_pay_no_funding(desk, words):
+    desk.market(1, words.buy, 1.0)
+    assert apply_funding(desk.core.address, 0, 0.01, desk.now) == 0
+    assert apply_funding(desk.core.address, 1, 0.01, desk.now) == 0
+    assert desk.position()["funding"] == 0.0
+
+
+def test_funding_without_a_mark_books_nothing(make_desk, words):
+    desk = make_desk()
+    desk.quote(2000.0, 2000.0, instrument=1)
+    desk.market(1, words.buy, 5.0, instrument=1)
+    cash = desk.core.account.cash
+    desk.quote(np.nan, np.nan, instrument=1)
+    assert apply_funding(desk.core.address, 1, 0.01, desk.now) == NO_MARK
+    assert desk.core.account.cash == cash
+
+
+def test_funding_counts_fills_whose_reports_are_on_their_way(make_desk, words):
+    desk = make_desk(fees=Fees(maker=0.0, taker=0.0), latency=Latency(response="1s"))
+    desk.quote(2000.0, 2000.0, instrument=1)
+    desk.market(1, words.buy, 5.0, instrument=1)
+    assert desk.position(1)["lots"] == 0
+    assert apply_funding(desk.core.address, 1, 0.001, desk.now) == 1
+    assert desk.core.account.cash == 99_999.0

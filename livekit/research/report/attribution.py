@@ -49,8 +49,8 @@ def attribution(rows: Rows) -> dict[str, Any]:
         "pnl_spread": float(edge[rows.is_maker].sum()),
         "pnl_slippage": float(edge[~rows.is_maker].sum()),
         "pnl_inventory": float(inventory_pnl(rows).sum()),
-        "pnl_fees": -float(fee[fee > 0].sum()),
-        "pnl_rebates": -float(fee[fee < 0].sum()),
+        "pnl_fees": 0.0 - float(fee[fee > 0].sum()),
+        "pnl_rebates": 0.0 - float(fee[fee < 0].sum()),
         "pnl_funding": float(funding[-1]) if len(funding) else 0.0,
     }
     total = float(net[-1]) - rows.cash if len(net) else NAN

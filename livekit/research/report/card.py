@@ -39,7 +39,7 @@ _NOTHING: Final = "\N{EN DASH}"
 
 
 def format_value(value: Any) -> str:
-    """Return a value for people: grouped thousands, four significant digits, a dash for none."""
+    """Return a value for people: grouped thousands, four digits or all whole ones, a dash."""
     text = str(value)
     if isinstance(value, bool | np.bool_):
         text = "yes" if value else "no"
@@ -48,12 +48,12 @@ def format_value(value: Any) -> str:
     elif isinstance(value, float | np.floating):
         text = _format_float(float(value))
     elif isinstance(value, np.datetime64):
-        text = str(value.astype("datetime64[s]")).replace("T", " ")
+        text = _NOTHING if np.isnat(value) else f"{value.astype('datetime64[s]')}".replace("T", " ")
     elif isinstance(value, dict):
         text = ", ".join(f"{key} {format_value(one)}" for key, one in value.items())
     elif isinstance(value, list):
         text = ", ".join(str(one) for one in value)
-    return _NOTHING if text in {"", "None", "NaT"} else text
+    return _NOTHING if text in {"", "None"} else text
 
 
 def _format_float(value: float) -> str:

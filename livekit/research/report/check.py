@@ -59,7 +59,8 @@ def _sums(rows: Rows) -> list[str]:
             at = apart[0]
             found.append(
                 f"{name} of equity row {at} at {iso_time(int(samples['ts'][at]))} are "
-                f"{float(samples[name][at])!r}, its {n_fills[at]} fills give {float(summed[at])!r}"
+                f"{float(samples[name][at])!r}, its {n_fills[at]} fills give "
+                f"{float(summed[at])!r}"
             )
     return found
 
@@ -73,7 +74,8 @@ def _equity(rows: Rows) -> str:
     if not len(apart):
         return ""
     at = apart[0]
-    return f"equity of row {at} is {float(samples['equity'][at])!r}, its parts give {float(parts[at])!r}"
+    said, given = float(samples["equity"][at]), float(parts[at])
+    return f"equity of row {at} is {said!r}, its parts give {given!r}"
 
 
 def _last_equity(rows: Rows) -> str:
@@ -105,8 +107,9 @@ def _orders(rows: Rows) -> list[str]:
     said = np.bincount(place, weights=orders["filled_quantity"], minlength=len(known))
     apart = _apart(said, booked, float(booked.max(initial=0.0)))
     if len(apart):
-        order_id = known[apart[0]]
+        at_first = apart[0]
         found.append(
-            f"order {order_id} says it filled {float(said[apart[0]])!r}, its fills {float(booked[apart[0]])!r}"
+            f"order {known[at_first]} says it filled {float(said[at_first])!r}, "
+            f"its fills {float(booked[at_first])!r}"
         )
     return found

@@ -165,7 +165,13 @@ class Rows:
 
     @functools.cached_property
     def end_marks(self) -> np.ndarray:
-        """float64[n_instruments]: mark of each instrument at the end, NaN where it has none."""
+        """float64[n_instruments]: mark of each instrument at the end, NaN where it has none.
+
+        Those of the last sample, or of the meta where the run kept no marks.
+        """
+        if self.marks is not None and len(self.marks):
+            last: np.ndarray = self.marks[-1]
+            return last
         said = self.meta.get("marks") or {}
         return np.array([number(said.get(symbol)) for symbol in self.symbols])
 

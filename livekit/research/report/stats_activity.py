@@ -83,10 +83,10 @@ def activity(rows: Rows) -> dict[str, Any]:
         "trades_per_day": ratio(int(np.count_nonzero(round_trips(rows)["closed_ns"])), days),
         "fees_net": float(fee.sum()),
         "fees_paid": float(fee[fee > 0].sum()),
-        "rebates": -float(fee[fee < 0].sum()) + 0.0,
+        "rebates": 0.0 - float(fee[fee < 0].sum()),
         "fees_bps": ratio(float(fee.sum()), volume) * BPS,
         "funding": float(rows.equity["funding"][-1]) if len(rows.equity) else NAN,
-        "slippage_cost": -float(edge[known].sum()) if known.any() else NAN,
+        "slippage_cost": 0.0 - float(edge[known].sum()) if known.any() or not len(edge) else NAN,
     }
 
 

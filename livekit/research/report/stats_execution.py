@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from livekit.events import OrderStatus, Reject
-from livekit.research.report.rows import HORIZON_FIELDS, HORIZON_NAMES, Rows
+from livekit.research.report.rows import HORIZON_NAMES, Rows
 from livekit.research.report.statistic import (
     BPS,
     NAN,
@@ -28,7 +28,7 @@ from livekit.research.report.statistic import (
 
 __all__ = ["EXECUTION", "execution", "is_denied", "reject_name"]
 
-_SIDES: Final = (("", "", None), ("buy_", " of buys", 1.0), ("sell_", " of sells", -1.0))
+_SIDES: Final = (("", ""), ("buy_", " of buys"), ("sell_", " of sells"))
 
 EXECUTION: Final = (
     Statistic(
@@ -102,7 +102,7 @@ EXECUTION: Final = (
             "bps",
             f"side * (mid after {name} - price) / price{of}",
         )
-        for side, of, _ in _SIDES
+        for side, of in _SIDES
         for name in HORIZON_NAMES
     ),
     Statistic(
@@ -161,78 +161,107 @@ def reject_name(code: int) -> str:
 
 def _orders(rows: Rows) -> dict[str, Any]:
     orders = rows.orders
+    status, reject = orders["status"], orders["reject"]
     denied = is_denied(orders)
-    sent = orders[~denied]
-    filled = sent["n_fills"] > 0
-    n_filled = int(np.count_nonzero(filled))
-    n_canceled = int(np.count_nonzero(sent["status"] == OrderStatus.CANCELED))
-    is_refused = orders["status"] == OrderStatus.REJECTED
-    codes, counts = np.unique(orders["reject"][is_refused], return_counts=True)
+    n_sent = len(orders) - int(np.count_nonzero(denied))
+    n_filled = int(np.count_nonzero(orders["n_fills"]))
+    n_canceled = int(np.count_nonzero(status == OrderStatus.CANCELED))
+    n_whole = int(np.count_nonzero(status == OrderStatus.FILLED))
+    is_refused = status == OrderStatus.REJECTED
+    codes, counts = np.unique(reject[is_refused], return_counts=True)
     said = (rows.meta.get("counts") or {}).get("rejects")
     return {
-        "n_submitted": len(sent),
-        "n_denied": int(np.count_nonzero(denied)),
-        "n_rejected": int(np.count_nonzero(is_refused & ~denied)),
+        "n_submitted": n_sent,
+        "n_denied": len(orders) - n_sent,
+        "n_rejected": int(np.count_nonzero(is_refused)) - (len(orders) - n_sent),
         "n_canceled": n_canceled,
-        "n_open_orders": int(np.count_nonzero(sent["status"] < OrderStatus.FILLED)),
-        "n_modifies": int(sent["n_modifies"].sum()),
+        "n_open_orders": int(np.count_nonzero(status < OrderStatus.FILLED)),
+        "n_modifies": int(orders["n_modifies"].sum()),
         "rejects": {reject_name(int(code)): int(n) for code, n in zip(codes, counts, strict=True)},
         "n_refused_requests": NAN if said is None else sum(said.values()),
-        "fill_ratio_quantity_pct": _filled_share(rows, sent) * PERCENT,
-        "fill_ratio_orders_pct": ratio(n_filled, len(sent)) * PERCENT,
-        "filled_whole_pct": ratio(int((sent["status"] == OrderStatus.FILLED).sum()), len(sent))
-        * PERCENT,
+        "fill_ratio_quantity_pct": _filled_share(rows, denied) * PERCENT,
+        "fill_ratio_orders_pct": ratio(n_filled, n_sent) * PERCENT,
+        "filled_whole_pct": ratio(n_whole, n_sent) * PERCENT,
         "cancel_to_fill": ratio(n_canceled, n_filled),
-        "fills_per_order": ratio(int(sent["n_fills"].sum()), n_filled),
+        "fills_per_order": ratio(int(orders["n_fills"].sum()), n_filled),
     }
 
 
-def _filled_share(rows: Rows, sent: np.ndarray) -> float:
+def _filled_share(rows: Rows, denied: np.ndarray) -> float:
     """Return filled over submitted quantity.
 
     Units of several instruments are not alike, so each is worth its contract value at
     the mean price of its orders; with one instrument that cancels out.
     """
+    orders = rows.orders
+    sent = ~denied & (orders["instrument"] >= 0) & (orders["instrument"] < len(rows.symbols))
+    price = np.where(np.isfinite(orders["average_price"]), orders["average_price"], orders["price"])
     filled = submitted = 0.0
-    price = np.where(np.isfinite(sent["average_price"]), sent["average_price"], sent["price"])
-    for index in np.unique(sent["instrument"]).tolist():
-        mine = sent["instrument"] == index
+    for index in range(len(rows.symbols)):
+        mine = sent & (orders["instrument"] == index)
         value = mean(price[mine]) * rows.contract_values[index] if len(rows.symbols) > 1 else 1.0
         # No price at all: market orders of which none filled, worth what they ask for.
         value = value if np.isfinite(value) else float(rows.contract_values[index])
-        filled += value * float(sent["filled_quantity"][mine].sum())
-        submitted += value * float(sent["quantity"][mine].sum())
+        filled += value * float(orders["filled_quantity"][mine].sum())
+        submitted += value * float(orders["quantity"][mine].sum())
     return ratio(filled, submitted)
 
 
 def _spreads(rows: Rows) -> dict[str, float]:
     """Compute spreads and markouts, weighted by notional."""
-    maker, weights, mid = rows.is_maker, rows.notional, rows.mid
-    earned = 2 * rows.sign * (mid - rows.price) / mid * BPS
+    buys, sells, makers, takers = (0, 2), (1, 3), (2, 3), (0, 1)
+    earned = _by_kind(rows, 2 * rows.sign * (rows.mid - rows.price) / rows.mid * BPS)
     found = {
-        "taker_effective_spread_bps": -weighted_mean(earned[~maker], weights[~maker]),
-        "maker_effective_spread_bps": weighted_mean(earned[maker], weights[maker]),
+        "taker_effective_spread_bps": -_mean_of(earned, takers),
+        "maker_effective_spread_bps": _mean_of(earned, makers),
     }
-    for horizon, (name, field) in enumerate(zip(HORIZON_NAMES, HORIZON_FIELDS, strict=True)):
-        kept = 2 * rows.sign * (rows.fills[field] - rows.price) / mid * BPS
-        found[f"maker_realized_spread_{name}_bps"] = weighted_mean(kept[maker], weights[maker])
+    for horizon, name in enumerate(HORIZON_NAMES):
         moved = rows.markout_bps(horizon)
-        for side, _, sign in _SIDES:
-            chosen = slice(None) if sign is None else rows.sign == sign
-            found[f"markout_{side}{name}_bps"] = weighted_mean(moved[chosen], weights[chosen])
+        kept = _by_kind(rows, 2 * moved * (rows.price / rows.mid))
+        found[f"maker_realized_spread_{name}_bps"] = _mean_of(kept, makers)
+        sums = _by_kind(rows, moved)
+        found[f"markout_{name}_bps"] = _mean_of(sums, (0, 1, 2, 3))
+        found[f"markout_buy_{name}_bps"] = _mean_of(sums, buys)
+        found[f"markout_sell_{name}_bps"] = _mean_of(sums, sells)
     return found
+
+
+def _by_kind(rows: Rows, values: np.ndarray) -> np.ndarray:
+    """float64[2, 4]: weighted sums and weights of values by side + 2 * is_maker."""
+    known = np.isfinite(values)
+    weights = np.where(known, rows.notional, 0.0)
+    kind = rows.kept(_kinds)
+    summed = np.bincount(kind, weights=weights * np.where(known, values, 0.0), minlength=4)
+    return np.stack((summed, np.bincount(kind, weights=weights, minlength=4)))
+
+
+def _kinds(rows: Rows) -> np.ndarray:
+    return rows.fills["side"].astype(np.int64) + 2 * rows.is_maker
+
+
+def _mean_of(sums: np.ndarray, kinds: tuple[int, ...]) -> float:
+    total, weight = sums[:, kinds].sum(axis=1)
+    return ratio(float(total), float(weight))
 
 
 def _arrival(rows: Rows) -> dict[str, float]:
     """Compute the slippage of orders with a fill against the mid when they were created."""
-    orders = rows.orders[rows.orders["n_fills"] > 0]
-    if not len(orders):
+    orders = rows.orders
+    filled = np.flatnonzero(orders["n_fills"])
+    if not len(filled):
         return {"arrival_slippage_bps": NAN, "arrival_slippage": NAN}
-    arrival = (orders["arrival_bid"] + orders["arrival_ask"]) / 2
-    size = orders["filled_quantity"] * rows.contract_values[orders["instrument"]]
-    cost = (1.0 - 2.0 * orders["side"]) * (orders["average_price"] - arrival)
+    side, bid, ask, average, quantity, instrument = (
+        orders[name][filled]
+        for name in (
+            *("side", "arrival_bid", "arrival_ask", "average_price", "filled_quantity"),
+            "instrument",
+        )
+    )
+    arrival = (bid + ask) / 2
+    size = quantity * rows.contract_values[instrument]
+    cost = (1.0 - 2.0 * side) * (average - arrival)
     known = np.isfinite(cost)
     return {
-        "arrival_slippage_bps": weighted_mean(cost / arrival * BPS, size * orders["average_price"]),
+        "arrival_slippage_bps": weighted_mean(cost / arrival * BPS, size * average),
         "arrival_slippage": float(np.sum((cost * size)[known])) if known.any() else NAN,
     }

@@ -160,7 +160,7 @@ def drawdowns(values: np.ndarray) -> np.ndarray:
     """Return how far each value lies below the highest so far, as a fraction (never above 0)."""
     if not len(values):
         return values
-    peak = np.maximum.accumulate(values)
+    peak = np.fmax.accumulate(values)  # a value that is not known is no peak
     return np.where(peak > 0, values / np.where(peak > 0, peak, 1.0) - 1.0, NAN)
 
 

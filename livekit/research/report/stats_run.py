@@ -121,8 +121,8 @@ def latency(rows: Rows) -> dict[str, Any]:
     }
     for key, _, _ in _PATHS:
         found |= _tails(key, np.asarray(said.get(f"{key}_ns") or [], dtype=float))
-    orders = rows.orders[(rows.orders["acked_ns"] > 0) & ~is_denied(rows.orders)]
-    found |= _tails("ack", orders["acked_ns"] - orders["created_ns"])
+    heard = (rows.orders["acked_ns"] > 0) & ~is_denied(rows.orders)
+    found |= _tails("ack", (rows.orders["acked_ns"] - rows.orders["created_ns"])[heard])
     found |= _tails("fill_report", rows.fills["ts"] - rows.fills["ts_venue"])
     return found
 

@@ -33,8 +33,6 @@ _TABLES: Final = {"orders": ORDER_LOG, "fills": FILL_LOG, "equity": EQUITY_LOG}
 _TIME: Final = pa.timestamp("ns", tz="UTC")
 _TIMES: Final = ("ts", "ts_venue", "created_ns", "acked_ns", "final_ns")
 
-Parts = tuple[dict[str, Any], np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]
-
 
 def save(rows: Rows, folder: str | os.PathLike[str]) -> Path:
     """Write a run's folder, whole or not at all; a run already there is replaced.
@@ -110,13 +108,15 @@ def _to_table(rows: np.ndarray) -> pa.Table:
         if name in _TIMES:
             columns[name] = pa.array(values, mask=values == 0).cast(_TIME)
         elif values.dtype.kind == "S":
-            columns[name] = pa.array(values.astype("U").tolist(), pa.string())
+            columns[name] = pa.array(values).cast(pa.string())
         elif name != "spare":
             columns[name] = pa.array(values)
     return pa.table(columns)
 
 
-def load(folder: str | os.PathLike[str]) -> Parts:
+def load(
+    folder: str | os.PathLike[str],
+) -> tuple[dict[str, Any], np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
     """Read a run's folder: meta, orders, fills, equity and marks.
 
     Raises

@@ -18,6 +18,8 @@ from livekit.research.report.statistic import NAN
 
 __all__ = ["TRIP", "realized_by_fill", "round_trips"]
 
+_BLOCK: Final = 256
+
 TRIP: Final = np.dtype(
     [
         ("instrument", "<i8"),
@@ -98,24 +100,48 @@ def _split(lots: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def _realize(lots: np.ndarray, price: np.ndarray, step: float) -> np.ndarray:
     """Return the profit each fill realises against the average entry price, before fees.
 
-    One step after the other, as the account does it: the average after a fill hangs on
-    the one before. 0.3 s for a million fills.
+    The cost of a position grows by what a fill opens and shrinks in proportion to what
+    one closes, so it is a chain of maps c -> keep * c + add. Prices are measured from the
+    first, which keeps the digits that profit is made of.
     """
-    realized = np.zeros(len(lots))
-    held, average = 0, 0.0
-    for index, (change, paid) in enumerate(zip(lots.tolist(), price.tolist(), strict=True)):
-        now = held + change
-        if held == 0:
-            average = paid
-        elif (held > 0) == (change > 0):
-            average = (average * abs(held) + paid * abs(change)) / abs(now)
-        else:
-            closed = min(abs(held), abs(change))
-            realized[index] = (paid - average) * (closed if held > 0 else -closed) * step
-            if (now > 0) != (held > 0):
-                average = paid
-        held = now
+    if not len(lots):
+        return np.zeros(0)
+    offset = price - price[0]
+    now = np.cumsum(lots)
+    held = now - lots
+    is_entry = (held == 0) | ((held > 0) == (lots > 0))
+    crosses = (held > 0) & (now < 0) | (held < 0) & (now > 0)
+    size = np.abs(held).astype(float)
+    left = np.where(crosses, 0.0, np.abs(now))
+    keep = np.where(is_entry, 1.0, left / np.where(size > 0, size, 1.0))
+    opened = np.where(is_entry, np.abs(lots), np.where(crosses, np.abs(now), 0))
+    cost = np.append(0.0, _chain(keep, offset * opened)[:-1])
+    average = cost / np.where(size > 0, size, 1.0)
+    closed = np.where(is_entry, 0, np.minimum(np.abs(held), np.abs(lots)))
+    realized: np.ndarray = (offset - average) * (np.sign(held) * closed) * step
     return realized
+
+
+def _chain(keep: np.ndarray, add: np.ndarray) -> np.ndarray:
+    """Return c after each map c -> keep * c + add, from 0.
+
+    All blocks of 256 take their steps at once as if from 0, and then one after the other
+    the value the block before ended with.
+    """
+    n_blocks = -(-len(keep) // _BLOCK)
+    padded = np.ones((2, n_blocks * _BLOCK))
+    padded[1] = 0.0
+    padded[0, : len(keep)], padded[1, : len(add)] = keep, add
+    # One row per step, so that a step of all blocks is contiguous.
+    factor, value = (np.ascontiguousarray(one.reshape(n_blocks, _BLOCK).T) for one in padded)
+    for step in range(1, _BLOCK):
+        value[step] += factor[step] * value[step - 1]
+        factor[step] *= factor[step - 1]
+    begin = np.zeros(n_blocks)
+    for block in range(1, n_blocks):
+        begin[block] = factor[-1, block - 1] * begin[block - 1] + value[-1, block - 1]
+    chained: np.ndarray = (value + factor * begin).T.reshape(-1)[: len(keep)]
+    return chained
 
 
 def realized_by_fill(rows: Rows) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 An answer carries what the venue knew when it gave it: its time, the touch before a
 fill, who made the liquidity. The fee is worked out where the answer is applied, so
-that an answer fits a cache line. Without latency it is applied at once.
+that an answer fits about a cache line. Without latency it is applied at once.
 
 Partial fills of one maker order may be many within one response latency. Beyond
 JOIN_FROM messages in flight about an order, a maker fill is added to the fill that is
@@ -144,6 +144,7 @@ def _say(
         top.said_price = price
         top.said_bid = market.seen_bid
         top.said_ask = market.seen_ask
+        top.said_ahead = order.queue_ahead
         call2(top.hear, core, now_ns)
         return
     slot = put(core, ANSWERS, row, due_ns)
@@ -156,6 +157,7 @@ def _say(
     message.price = price
     message.bid = market.seen_bid
     message.ask = market.seen_ask
+    message.queue_ahead = order.queue_ahead
     order.last_fill = slot if liquidity == MAKER else 0
 
 

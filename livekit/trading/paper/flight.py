@@ -81,6 +81,7 @@ def _arrive_at_core(core: int, now_ns: int) -> None:
     top.said_price = message.price
     top.said_bid = message.bid
     top.said_ask = message.ask
+    top.said_ahead = message.queue_ahead
     drop(core, ANSWERS)
     call2(top.hear, core, now_ns)
     release_row(core, row, was_final)

@@ -144,7 +144,7 @@ def _reaches(core: int, row: int, level: int, now_ns: int) -> int:
 
 
 @inner
-def _take(core: int, row: int, now_ns: int) -> None:
+def _walk(core: int, row: int, now_ns: int) -> None:
     """Fill an order from the visible levels, best first, as far as its limit reaches."""
     order = record(ORDER_ROW, order_at(core, row))
     instrument, side = i64(order.instrument), i64(order.side)
@@ -180,23 +180,32 @@ def _may_rest(core: int, row: int) -> int:
     return NONE
 
 
+@inner
+def _rest(core: int, row: int, now_ns: int) -> None:
+    """Let an order rest at the end of its queue, unless it rests or may not."""
+    order = record(ORDER_ROW, order_at(core, row))
+    if not order.is_resting and _may_rest(core, row) == NONE:
+        enter_queue(core, row, now_ns)
+        link_resting(core, row)
+
+
 @hot
-def _take_and_rest(core: int, row: int, takes: int, now_ns: int) -> None:
-    """Take what the order reaches, cancel what may not rest, and let the others rest."""
+def _take(core: int, row: int, now_ns: int) -> None:
+    """Fill what an order may take; of what is left, cancel what may not rest."""
     order = record(ORDER_ROW, order_at(core, row))
     market = record(MARKET, market_at(core, i64(order.instrument)))
     market.seen_bid = market.bid_price
     market.seen_ask = market.ask_price
+    takes = _takes(core, row, order.venue_price)
     if takes and (order.tif != FOK or _fills_whole(core, row, now_ns)):
-        _take(core, row, now_ns)
-    if order.venue_state == DONE:
+        _walk(core, row, now_ns)
+    if order.venue_state == DONE or order.is_resting:
         return
     reject = _may_rest(core, row)
     if reject != NONE:
         end_order(core, row, reject, now_ns)
-    elif not order.is_resting:
-        enter_queue(core, row, now_ns)
-        link_resting(core, row)
+    else:
+        _rest(core, row, now_ns)
 
 
 @hot
@@ -217,13 +226,10 @@ def submit(core: int, row: int, now_ns: int) -> None:
         order.venue_state = DONE
         answer(core, row, REJECTED, reject, now_ns)
         return
-    if not takes and _may_rest(core, row) == NONE:
-        # Its place is known before anything is said of it.
-        enter_queue(core, row, now_ns)
-        link_resting(core, row)
+    if not takes:
+        _rest(core, row, now_ns)  # first, so that the answer says its place
     answer(core, row, ACCEPTED, NONE, now_ns)
-    if not order.is_resting:
-        _take_and_rest(core, row, takes, now_ns)
+    _take(core, row, now_ns)
 
 
 @hot
@@ -247,8 +253,10 @@ def modify(core: int, row: int, price: float, lots: int, now_ns: int) -> None:
         unlink_resting(core, row)
     order.venue_price = price
     order.venue_lots = lots
+    if not takes:
+        _rest(core, row, now_ns)
     answer(core, row, MODIFIED, NONE, now_ns)
-    _take_and_rest(core, row, takes, now_ns)
+    _take(core, row, now_ns)
 
 
 @hot
