@@ -21,6 +21,7 @@ from livekit.cli import (
     reference,
     runs,
     strategies,
+    verify,
 )
 from livekit.cli.output import print_error
 from livekit.errors import LivekitError
@@ -53,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"livekit {livekit.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (demo, backtest, runs, engines, strategies, data, bench, reference):
+    for group in (demo, backtest, verify, runs, engines, strategies, data, bench, reference):
         group.add_parsers(commands)
     return parser
 

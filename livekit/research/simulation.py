@@ -172,9 +172,11 @@ class Simulation:
     @property
     def state(self) -> dict[str, Any]:
         """What the strategy keeps, by name: its state record, and an object's own attributes."""
-        row = self._context.state
-        names = (row.dtype.names or ()) if row is not None else ()
-        return {name: row[0][name].copy() for name in names} | self.body.attributes()
+        kept: dict[str, Any] = {}
+        if self._context.state is not None:
+            row = self._context.state[0]
+            kept = {name: row[name].copy() for name in row.dtype.names or ()}
+        return kept | self.body.attributes()
 
     # Running.
 
