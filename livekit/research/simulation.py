@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from livekit.config import ORDERS_CAPACITY
-from livekit.errors import ConfigError, StrategyError
+from livekit.errors import ConfigError, LivekitError, StrategyError
 from livekit.events import SLOT_BYTES
 from livekit.research.bodies import Body, CompiledBody, InterpretedBody
 from livekit.research.data import Data
@@ -32,7 +32,7 @@ from livekit.store.merge import HEAP, STREAM, build
 from livekit.strategy.api import Strategy
 from livekit.strategy.context import Context
 from livekit.strategy.declaration import Declaration, declare
-from livekit.strategy.loader import make_instance
+from livekit.strategy.loader import make_instance, user_line
 from livekit.strategy.table import InstrumentTable
 from livekit.trading.core import TradingCore
 from livekit.trading.feed import RECORDED, Feed
@@ -240,7 +240,15 @@ class Simulation:
 
     def _start(self) -> None:
         self._is_started = True
-        self.body.start()
+        try:
+            self.body.start()
+        except LivekitError:
+            raise
+        except Exception as error:
+            raise StrategyError(
+                f"on_start of strategy {self.declaration.name!r} raised {type(error).__name__}: "
+                f"{error} ({user_line(error)})"
+            ) from error
         self._open_next()
         first = self.data.first_ts
         if self.view["period"]:
