@@ -212,7 +212,7 @@ class InterpretedBody:
         if commit(sim) == 0:
             return Status.ROOM
         status = self._answer()
-        while status == Status.MORE and words[_POSITION] < until:
+        while status == Status.MORE and words[_POSITION] < until and not inner.is_interrupted:
             status = int(next_batch(sim, objects))
             if status == TIMER:
                 stage_timer(sim, objects)
@@ -231,6 +231,7 @@ class InterpretedBody:
             if inner.failure:
                 return Status.END
             status = self._answer()
+        inner.end_if_interrupted()
         return status
 
     def drain(self, room: Callable[[], None]) -> int:
@@ -282,6 +283,7 @@ class _Staged(Interpreted):
 
     _batch: list[Any]
     _may_cut = False
+    is_interrupted = False
 
     @property
     def pool(self) -> Any:
@@ -330,6 +332,20 @@ class _Staged(Interpreted):
             index = self._index()
             del self._batch[index + 1 :]
             self._listed, self._cut_at = index + 1, index
+
+    def end_if_interrupted(self) -> None:
+        """Raise the KeyboardInterrupt that came while a callback ran, now that all is whole."""
+        if self.is_interrupted:
+            self.is_interrupted = False
+            raise KeyboardInterrupt
+
+    def _is_over(self, error: BaseException) -> bool:
+        """As live, but Ctrl-C is no fault of the strategy's: its batch ends, then the run."""
+        if not isinstance(error, KeyboardInterrupt):
+            return super()._is_over(error)
+        self.is_interrupted = True
+        self._end_batch()
+        return False
 
     def new(
         self, symbol: str, side: int, quantity: float, price: float | None, tif: int, options: int

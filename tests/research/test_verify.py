@@ -278,10 +278,10 @@ def test_poison_leaves_the_past_and_the_times_alone(data):
         for how in ("nan", "huge"):
             found = poison(rows, at, how)
             past = rows["ts_recv"] <= at
-            assert found[past].tobytes() == rows[past].tobytes()
+            assert (found[past] == rows[past]).all()
             assert (found["ts_recv"] == rows["ts_recv"]).all()
             assert (found["sequence"] == rows["sequence"]).all()
-            assert found[~past].tobytes() != rows[~past].tobytes()
+            assert (found[~past] != rows[~past]).all()
 
 
 def test_every_way_to_open_a_recording_sees_the_poison(recording):
@@ -313,9 +313,8 @@ def test_every_way_to_open_a_recording_sees_the_poison(recording):
 def test_other_files_are_opened_as_they_are_and_an_error_ends_the_poison(recording, tmp_path):
     (tmp_path / "note.txt").write_text("mine")
     opened = open
-    with pytest.raises(RuntimeError), poisoned(recording, 0, "nan"):
-        assert (tmp_path / "note.txt").read_text() == "mine"
-        raise RuntimeError
+    with pytest.raises(FileNotFoundError), poisoned(recording, 0, "nan"):
+        (tmp_path / (tmp_path / "note.txt").read_text()).read_text()
     assert open is opened
     assert not np.isnan(load(recording).frame("BTC-USDT", "quote")["bid_price"]).any()
 
