@@ -21,6 +21,7 @@ from livekit.cli import (
     reference,
     runs,
     strategies,
+    sweep,
     verify,
 )
 from livekit.cli.output import print_error
@@ -54,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"livekit {livekit.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (demo, backtest, verify, runs, engines, strategies, data, bench, reference):
+    for group in (demo, backtest, sweep, verify, runs, engines, strategies, data, bench, reference):
         group.add_parsers(commands)
     return parser
 
