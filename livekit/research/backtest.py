@@ -34,7 +34,16 @@ from livekit.trading.latency import Latency
 from livekit.trading.limits import RiskLimits
 from livekit.version import __version__
 
-__all__ = ["Target", "backtest", "check_params", "describe", "resolve"]
+__all__ = [
+    "Target",
+    "backtest",
+    "check_params",
+    "describe",
+    "describe_data",
+    "resolve",
+    "run_through",
+    "to_run",
+]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -150,45 +159,62 @@ def backtest(
         error's attribute `run` is what there was until then.
     """
     given = {key: value for key, value in locals().items() if key in SETTINGS}
-    job = _Job(strategy, data, settings or make_settings(data, **given), params)
-    return job.run(jit=jit, seed=seed, progress=progress, name=name)
+    chosen = settings or make_settings(data, **given)
+    target = resolve(strategy)
+    cls = target.load()
+    declaration = declare(cls)
+    values = check_params(declaration, params)
+    is_compiled = bool(cls.jit if jit is None else jit)
+    start_s = time.perf_counter()
+    simulation = Simulation(cls, values, data, chosen, is_compiled=is_compiled)
+    identity = {"name": name or declaration.name, "seed": seed}
+    return run_through(simulation, target, values, identity, start_s=start_s, progress=progress)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A strategy, data, settings and parameters, to be run once."""
+def run_through(
+    simulation: Simulation,
+    target: Target,
+    values: dict[str, float],
+    identity: dict[str, Any],
+    *,
+    start_s: float,
+    progress: bool | None,
+) -> Run:
+    """Put all data through a fresh simulation and return its run; see `backtest`.
 
-    strategy: type[Strategy] | str | Path
-    data: Data
-    settings: Settings
-    params: dict[str, float]
+    Parameters
+    ----------
+    simulation : Simulation
+    target, values
+        Of the strategy.
+    identity : dict
+        Entries of the run's meta: name and seed.
+    start_s : float
+        When the work began, of `time.perf_counter`.
+    progress : bool, optional
+    """
+    started = dt.datetime.now(dt.UTC)
+    label = simulation.declaration.name
+    is_partial = _run(simulation, label, progress=progress)
+    meta = describe(simulation, target, values) | identity
+    meta |= {
+        "started": started.isoformat(timespec="seconds"),
+        "wall_s": time.perf_counter() - start_s,
+        "is_partial": is_partial or bool(simulation.failure),
+    }
+    run = to_run(simulation, meta)
+    if simulation.failure:
+        error = StrategyError(f"strategy {label!r} was stopped: {simulation.failure}")
+        error.run = run  # type: ignore[attr-defined]
+        raise error
+    return run
 
-    def run(self, *, jit: bool | None, seed: int, progress: bool | None, name: str) -> Run:
-        """Run it; see `backtest`."""
-        target = resolve(self.strategy)
-        cls = target.load()
-        declaration = declare(cls)
-        values = check_params(declaration, self.params)
-        is_compiled = bool(cls.jit if jit is None else jit)
-        started, start_s = dt.datetime.now(dt.UTC), time.perf_counter()
-        simulation = Simulation(cls, values, self.data, self.settings, is_compiled=is_compiled)
-        is_partial = _run(simulation, declaration.name, progress=progress)
-        meta = describe(simulation, target, values, is_compiled=is_compiled, seed=seed)
-        meta |= {
-            "name": name or declaration.name,
-            "started": started.isoformat(timespec="seconds"),
-            "wall_s": time.perf_counter() - start_s,
-            "is_partial": is_partial or bool(simulation.failure),
-        }
-        ledger = simulation.ledger
-        orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
-        run = Run(meta, orders, fills, equity, ledger.marks)
-        if simulation.failure:
-            text = f"strategy {declaration.name!r} was stopped: {simulation.failure}"
-            error = StrategyError(text)
-            error.run = run  # type: ignore[attr-defined]
-            raise error
-        return run
+
+def to_run(simulation: Simulation, meta: dict[str, Any]) -> Run:
+    """Return what a finished simulation wrote down, under a meta from `describe`."""
+    ledger = simulation.ledger
+    orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
+    return Run(meta, orders, fills, equity, ledger.marks)
 
 
 def _run(simulation: Simulation, label: str, *, progress: bool | None) -> bool:
@@ -213,11 +239,9 @@ def describe(
     simulation: Simulation,
     target: Target,
     values: dict[str, float],
-    *,
-    is_compiled: bool,
-    seed: int,
+    source: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what a run was made of, as JSON takes it."""
+    """Return what a run was made of, as JSON takes it; `source` is from `describe_data`."""
     data, settings, core = simulation.data, simulation.settings, simulation.core
     ledger = simulation.ledger.view
     markets = core.markets[: len(data.symbols)]
@@ -229,16 +253,8 @@ def describe(
         "file": str(target.path),
         "code_hash": target.code_hash,
         "params": dict(values),
-        "jit": is_compiled,
-        "data": {
-            "root": data.root,
-            "symbols": list(data.symbols),
-            "start_ns": data.first_ts,
-            "stop_ns": data.last_ts,
-            "n_events": data.n_events,
-            "hash": data.hash,
-            "gaps": data.gaps(),
-        },
+        "jit": bool(simulation.body.driver),
+        "data": describe_data(data) if source is None else source,
         "instruments": [asdict(one) for one in data.instruments],
         "models": {
             "latency": settings.latency.describe(),
@@ -250,7 +266,6 @@ def describe(
             "unlimited_depth": settings.unlimited_depth,
         },
         "cash": settings.cash,
-        "seed": seed,
         "sample_ns": settings.sample_ns,
         "marks": {
             symbol: sum(touch) / 2 for symbol, touch in zip(data.symbols, touches, strict=True)
@@ -268,6 +283,19 @@ def describe(
         "latency": _constants(settings.latency),
         "version": __version__,
         "stopped_ns": simulation.now,
+    }
+
+
+def describe_data(data: Data, *, is_named: bool = True) -> dict[str, Any]:
+    """Return which data it is; with its hash and gaps, for which all of it is looked at."""
+    return {
+        "root": data.root,
+        "symbols": list(data.symbols),
+        "start_ns": data.first_ts,
+        "stop_ns": data.last_ts,
+        "n_events": data.n_events,
+        "hash": data.hash if is_named else "",
+        "gaps": data.gaps() if is_named else [],
     }
 
 

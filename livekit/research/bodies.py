@@ -7,7 +7,7 @@ Layer 3.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -41,6 +41,9 @@ from livekit.strategy.declaration import Declaration
 from livekit.strategy.interpreted import Interpreted
 from livekit.strategy.pool import BATCH
 from livekit.strategy.table import InstrumentTable
+
+if TYPE_CHECKING:
+    from livekit.strategy.compiled import Program
 
 __all__ = ["Body", "CompiledBody", "InterpretedBody"]
 
@@ -88,7 +91,7 @@ class Body(Protocol):
 
 
 class CompiledBody:
-    """Runs a strategy compiled; see Body."""
+    """Runs a strategy compiled, by its own program or one built before; see Body."""
 
     def __init__(
         self,
@@ -96,11 +99,12 @@ class CompiledBody:
         declaration: Declaration,
         context: Context,
         table: InstrumentTable,
+        program: "Program | None" = None,
     ) -> None:
         # Only who runs compiled pays for Numba's extensions.
         from livekit.strategy.compiled import Compiled  # noqa: PLC0415
 
-        self._inner = Compiled(strategy, declaration, context, table, "spin")
+        self._inner = Compiled(strategy, declaration, context, table, "spin", program)
         self.driver = self._inner.address
         self.writes_log = bool(self._inner.program.texts)
         self.failure = ""
