@@ -64,9 +64,7 @@ class Sweep:
     ) -> None:
         self._job, self._data, self._space = job, data, space
         self._outcomes = {i: outcomes[i] for i in sorted(outcomes)}
-        self.score = name_of_score(job.score)
-        if self.score in self._given:
-            self.score += "_"
+        self.score = self._column_of(name_of_score(job.score))
         self.is_partial, self.wall_s = is_partial, wall_s
 
     @property
@@ -93,6 +91,9 @@ class Sweep:
     def _given(self) -> list[str]:
         return [*self._space.varied, *self._space.fixed]
 
+    def _column_of(self, key: str) -> str:
+        return f"{key}_" if key in self._given else key
+
     @functools.cached_property
     def frame(self) -> "pd.DataFrame":
         """One row a parameter set that was run, in the order of the grid; see the module.
@@ -107,11 +108,11 @@ class Sweep:
         }
         keys = [*(["score"] if callable(self._job.score) else []), *self._job.keys]
         for key in keys:
-            name = f"{key}_" if key in self._given else key
+            name = self._column_of(key)
             columns[name] = _column([one.figures.get(key) for one in self._outcomes.values()])
             if name == self.score:
-                columns["plateau"] = self._plateau(numbers, columns[name])
-        columns["error"] = [one.error for one in self._outcomes.values()]
+                columns[self._column_of("plateau")] = self._plateau(numbers, columns[name])
+        columns[self._column_of("error")] = [one.error for one in self._outcomes.values()]
         return pd.DataFrame(columns, index=pd.Index(numbers, name="set"))
 
     def _plateau(self, numbers: list[int], scores: Any) -> np.ndarray:
@@ -122,7 +123,8 @@ class Sweep:
     def failures(self) -> "pd.DataFrame":
         """The rows whose run failed, with their error."""
         frame = self.frame
-        return frame.loc[frame["error"] != "", [*self._given, "error"]]
+        error = self._column_of("error")
+        return frame.loc[frame[error] != "", [*self._given, error]]
 
     @property
     def best(self) -> "pd.Series[Any]":
@@ -226,11 +228,11 @@ class Sweep:
     @property
     def _done(self) -> "pd.DataFrame":
         """The rows that have figures."""
-        return self.frame[self.frame["error"] == ""]
+        return self.frame[self.frame[self._column_of("error")] == ""]
 
     def _top(self) -> "pd.DataFrame":
         shown = [name for name in _SHOWN_FIGURES if name in self.frame and name != self.score]
-        names = [*self._space.varied, self.score, "plateau", *shown]
+        names = [*self._space.varied, self.score, self._column_of("plateau"), *shown]
         ranked = self._done.sort_values(self.score, ascending=False, kind="stable")
         return ranked[list(dict.fromkeys(names))].head(_SHOWN)
 
