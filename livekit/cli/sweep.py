@@ -168,7 +168,7 @@ def _print(found: "Sweep", options: argparse.Namespace) -> None:
     with contextlib.suppress(NotFoundError):  # no row has a finite score
         best = found.best_params
     if options.json:
-        rows = frame.reset_index().astype(object).where(frame.reset_index().notna(), None)
+        rows = frame.reset_index().to_dict("records")
         print_json(
             {
                 "file": str(options.file),
@@ -177,7 +177,7 @@ def _print(found: "Sweep", options: argparse.Namespace) -> None:
                 "is_partial": found.is_partial,
                 "wall_s": found.wall_s,
                 "best": best,
-                "rows": rows.to_dict("records"),
+                "rows": [{name: _plain(one) for name, one in row.items()} for row in rows],
                 "out": str(options.out) if options.out else None,
             }
         )
@@ -192,8 +192,16 @@ def _print(found: "Sweep", options: argparse.Namespace) -> None:
     if options.out:
         print(f"all rows in {options.out}")
     if best:
-        params = " ".join(f"--param {name}={best[name]:g}" for name in found.params)
+        given = [pair.partition("=")[0].strip() for pair in options.param]
+        params = " ".join(f"--param {name}={best[name]:.12g}" for name in [*given, *found.params])
         print(f"next: livekit backtest {options.file} --data {options.data} {params}")
+
+
+def _plain(value: Any) -> Any:
+    """Return a cell as JSON takes it: a time as text, one that never came as None."""
+    if hasattr(value, "isoformat"):
+        return value.isoformat() if value == value else None  # noqa: PLR0124 - NaT is not itself
+    return value.item() if hasattr(value, "item") else value
 
 
 def _table(found: "Sweep") -> Any:

@@ -158,17 +158,14 @@ def backtest(
         What is impossible, and why; of a strategy that failed too often in a row the
         error's attribute `run` is what there was until then.
     """
-    given = {key: value for key, value in locals().items() if key in SETTINGS}
-    chosen = settings or make_settings(data, **given)
+    chosen = settings or make_settings(data, **{k: v for k, v in locals().items() if k in SETTINGS})
     target = resolve(strategy)
-    cls = target.load()
-    declaration = declare(cls)
-    values = check_params(declaration, params)
+    cls, start_s = target.load(), time.perf_counter()
+    values = check_params(declare(cls), params)
     is_compiled = bool(cls.jit if jit is None else jit)
-    start_s = time.perf_counter()
-    simulation = Simulation(cls, values, data, chosen, is_compiled=is_compiled)
-    identity = {"name": name or declaration.name, "seed": seed}
-    return run_through(simulation, target, values, identity, start_s=start_s, progress=progress)
+    sim = Simulation(cls, values, data, chosen, is_compiled=is_compiled)
+    named = {"name": name or cls.__name__, "seed": seed}
+    return run_through(sim, target, values, named, start_s=start_s, progress=progress)
 
 
 def run_through(

@@ -37,7 +37,11 @@ _CREATED: Final = (
 )
 """Fields of an order that nothing changes once it is created."""
 
-_WORDS: Final = {"nan": "missing", "huge": "a thousand times as large"}
+_AS_RECORDED: Final = "with later data as recorded"
+_LATER: Final = {
+    "nan": "with later data missing",
+    "huge": "with later data a thousand times as large",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +148,11 @@ def find_lookahead(
         The strategy does not run on the data as it is, or does not do the same twice.
     """
     settings = replace(settings, latency=Latency())
-    n_steps = 2 + len(points) * (1 + len(POISONS))
 
     def run(part: Data) -> _Snapshot:
         return _take(target, values, part, settings, is_compiled=is_compiled)
 
-    with Progress(n_steps, "look-ahead", "runs", is_shown=progress) as bar:
+    with Progress(len(points), "look-ahead", "points", is_shown=progress) as bar:
         whole = run(data)
         if whole.failure:
             raise StrategyError(f"the strategy fails on the data as it is: {whole.failure}")
@@ -158,17 +161,16 @@ def find_lookahead(
             honest = run(part)
             if step == 0 and (changed := _difference(honest, run(part), "in one run", "again")):
                 raise StrategyError(
-                    f"the strategy does not do the same twice, so look-ahead cannot be told: "
-                    f"{changed}; see 'livekit verify determinism'"
+                    f"it does not do the same twice: {changed}; see 'livekit verify determinism'"
                 )
             until = _Snapshot(honest.state, whole.orders[whole.orders["created_ns"] <= ts])
             what = _difference(until, honest, "when later events follow", "when none do")
-            for how in POISONS if root and not what else ():
-                with poisoned(root, ts, how):
-                    spoilt = run(part)
-                later = f"with later data {_WORDS[how]}"
-                what = what or _difference(honest, spoilt, "with later data as recorded", later)
-            bar.update(2 + (step + 1) * (1 + len(POISONS)))
+            for how in POISONS if root else ():
+                if not what:
+                    with poisoned(root, ts, how):
+                        spoilt = run(part)
+                    what = _difference(honest, spoilt, _AS_RECORDED, _LATER[how])
+            bar.update(step + 1)
             if what:
                 return Finding(event, ts, what, is_compiled)
     return None

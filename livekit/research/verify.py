@@ -31,7 +31,8 @@ EVENTS: Final = 50_000
 POINTS: Final = 5
 """Events at which `lookahead` compares."""
 
-_MODES: Final = {None: (False, True), False: (False,), True: (True,)}
+_MODES: Final = {None: (0, 1), False: (0,), True: (1,)}
+"""Whether to run compiled, each in turn, by `jit`."""
 
 verify: Final = sys.modules[__name__]
 """This module, under the name that `livekit` gives it."""
@@ -114,22 +115,22 @@ def lookahead(
     window = first_events(data, n_events)
     points = places(window, n_points)
     chosen = settings or make_settings(window)
-    modes: list[str] = []
-    finding: Finding | None = None
-    for is_compiled in _MODES[jit]:
-        if is_compiled and jit is None and not _compiles(target):
-            continue
-        modes.append("compiled" if is_compiled else "interpreted")
-        finding = finding or find_lookahead(
-            target,
-            values,
-            window,
-            data.root,
-            chosen,
-            points,
-            is_compiled=is_compiled,
+    modes = [is_compiled for is_compiled in _MODES[jit] if jit or _runs(target, is_compiled)]
+    for is_compiled in modes:
+        finding = find_lookahead(
+            *(target, values, window, data.root, chosen, points),
+            is_compiled=bool(is_compiled),
             progress=progress,
         )
+        if finding is not None:
+            break
+    return _judge(finding, window, points, [_name(is_compiled) for is_compiled in modes])
+
+
+def _judge(
+    finding: Finding | None, window: Data, points: list[tuple[int, int]], modes: list[str]
+) -> Verdict:
+    """Put into words what `lookahead` found."""
     details = {"events": window.n_events, "points": [event for event, _ in points], "modes": modes}
     if finding is None:
         text = (
@@ -139,11 +140,14 @@ def lookahead(
         return Verdict("lookahead", is_ok=True, text=text, details=details)
     text = (
         f"it knows what has not happened yet: after event {finding.event:,} "
-        f"({iso_time(finding.ts)}), {'compiled' if finding.is_compiled else 'interpreted'}, "
-        f"{finding.what}"
+        f"({iso_time(finding.ts)}), {_name(finding.is_compiled)}, {finding.what}"
     )
     details |= {"event": finding.event, "ts": finding.ts, "what": finding.what}
     return Verdict("lookahead", is_ok=False, text=text, details=details)
+
+
+def _name(is_compiled: int) -> str:
+    return "compiled" if is_compiled else "interpreted"
 
 
 def determinism(
@@ -199,8 +203,10 @@ def _prepare(
     return target, check_params(declare(target.load()), params)
 
 
-def _compiles(target: Target) -> bool:
-    """Tell whether a strategy can be compiled at all; many cannot, and need not."""
+def _runs(target: Target, is_compiled: int) -> bool:
+    """Tell whether a strategy runs that way: many cannot be compiled, and need not."""
+    if not is_compiled:
+        return True
     from livekit.strategy.compiled import build  # noqa: PLC0415 - loads Numba's extensions
 
     cls = target.load()
