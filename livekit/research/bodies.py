@@ -7,7 +7,7 @@ Layer 3.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -87,6 +87,9 @@ class Body(Protocol):
     def stop(self) -> None:
         """Call `on_stop`; raises nothing."""
 
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes of the strategy's object that are its own."""
+
     def interrupt(self) -> None:
         """Let `advance` return after the event in hand, or within some milliseconds."""
 
@@ -110,6 +113,10 @@ class CompiledBody:
         self.driver = self._inner.address
         self.writes_log = bool(self._inner.program.texts)
         self.failure = ""
+
+    def attributes(self) -> dict[str, Any]:
+        """See Body; compiled, there are none but the state record."""
+        return {}
 
     def interrupt(self) -> None:
         """See Body; a budget is some milliseconds."""
@@ -209,6 +216,10 @@ class InterpretedBody:
     def is_interrupted(self) -> bool:
         """See Body."""
         return self._inner.is_interrupted
+
+    def attributes(self) -> dict[str, Any]:
+        """See Body."""
+        return self._inner.attributes
 
     def interrupt(self) -> None:
         """See Body."""

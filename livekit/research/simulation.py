@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from livekit.config import ORDERS_CAPACITY
-from livekit.errors import ConfigError, StrategyError
+from livekit.errors import ConfigError, LivekitError, StrategyError
 from livekit.events import SLOT_BYTES
 from livekit.research.bodies import Body, CompiledBody, InterpretedBody
 from livekit.research.data import Data
@@ -32,7 +32,7 @@ from livekit.store.merge import HEAP, STREAM, build
 from livekit.strategy.api import Strategy
 from livekit.strategy.context import Context
 from livekit.strategy.declaration import Declaration, declare
-from livekit.strategy.loader import make_instance
+from livekit.strategy.loader import make_instance, user_line
 from livekit.strategy.table import InstrumentTable
 from livekit.trading.core import TradingCore
 from livekit.trading.feed import RECORDED, Feed
@@ -179,6 +179,15 @@ class Simulation:
         """Exceptions that came out of callbacks."""
         return int(self._context.counters["errors"])
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the strategy keeps, by name: its state record, and an object's own attributes."""
+        kept: dict[str, Any] = {}
+        if self._context.state is not None:
+            row = self._context.state[0]
+            kept = {name: row[name].copy() for name in row.dtype.names or ()}
+        return kept | self.body.attributes()
+
     # Running.
 
     def step(self) -> bool:
@@ -258,7 +267,15 @@ class Simulation:
 
     def _start(self) -> None:
         self._is_started = True
-        self.body.start()
+        try:
+            self.body.start()
+        except LivekitError:
+            raise
+        except Exception as error:
+            raise StrategyError(
+                f"on_start of strategy {self.declaration.name!r} raised {type(error).__name__}: "
+                f"{error} ({user_line(error)})"
+            ) from error
         self._open_next()
 
     def _open_next(self) -> bool:

@@ -23,6 +23,12 @@ class Staged(Interpreted):
         """The objects of a batch."""
         return self._pool
 
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Those of the strategy's object that are not livekit's."""
+        own = vars(self._strategy).items()
+        return {name: value for name, value in own if not name.startswith("_")}
+
     def handle(self, *, may_cut: bool) -> int:
         """Call the callbacks of the listed events.
 
