@@ -18,7 +18,6 @@ from typing import Any, Final
 
 import numpy as np
 
-import livekit
 from livekit.errors import ConfigError, StrategyError
 from livekit.events import Reject
 from livekit.research.data import Data
@@ -33,6 +32,7 @@ from livekit.strategy.loader import load_class
 from livekit.strategy.spec import did_you_mean
 from livekit.trading.latency import Latency
 from livekit.trading.limits import RiskLimits
+from livekit.version import __version__
 
 __all__ = ["Target", "backtest", "check_params", "describe", "resolve"]
 
@@ -266,7 +266,7 @@ def describe(
             "rejects": codes,
         },
         "latency": _constants(settings.latency),
-        "version": livekit.__version__,
+        "version": __version__,
         "stopped_ns": simulation.now,
     }
 
