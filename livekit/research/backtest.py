@@ -23,7 +23,7 @@ from livekit.events import Reject
 from livekit.research.data import Data
 from livekit.research.progress import Progress
 from livekit.research.report.run import Run
-from livekit.research.settings import make_settings
+from livekit.research.settings import SETTINGS, make_settings
 from livekit.research.simulation import Settings, Simulation
 from livekit.strategy.api import Strategy
 from livekit.strategy.declaration import Declaration, declare
@@ -128,15 +128,13 @@ def backtest(
     jit : bool, optional
         Run compiled; by default what the class says.
     seed : int
-        Of everything drawn by chance, such as sampled latencies.
+        Kept with the run; what is drawn by chance carries its own, as sampled latencies do.
     progress : bool, optional
         Whether to show progress; by default where somebody looks.
     name : str
         Of the run; the class's by default.
     settings : Settings, optional
-        In place of the parameters below, for many runs alike.
-    cash, maker, taker, latency, queue, partial_fills, sample, limits, funding, unlimited_depth
-        See `make_settings`.
+        In place of `cash` to `unlimited_depth`, which `make_settings` explains.
     **params
         Values of the strategy's parameters.
 
@@ -147,48 +145,50 @@ def backtest(
 
     Raises
     ------
-    ConfigError
-        A parameter or setting is impossible; the message says what is expected.
-    StrategyError
-        The strategy cannot be compiled or started, or failed too often in a row; its
-        attribute `run` is then what there was until then.
+    ConfigError, StrategyError
+        What is impossible, and why; of a strategy that failed too often in a row the
+        error's attribute `run` is what there was until then.
     """
-    chosen = settings or make_settings(
-        data,
-        cash=cash,
-        maker=maker,
-        taker=taker,
-        latency=latency,
-        queue=queue,
-        partial_fills=partial_fills,
-        sample=sample,
-        limits=limits,
-        funding=funding,
-        unlimited_depth=unlimited_depth,
-    )
-    target = resolve(strategy)
-    cls = target.load()
-    declaration = declare(cls)
-    values = check_params(declaration, params)
-    is_compiled = bool(cls.jit if jit is None else jit)
-    started, start_s = dt.datetime.now(dt.UTC), time.perf_counter()
-    simulation = Simulation(cls, values, data, chosen, is_compiled=is_compiled)
-    is_partial = _run(simulation, declaration.name, progress=progress)
-    meta = describe(simulation, target, values, is_compiled=is_compiled, seed=seed)
-    meta |= {
-        "name": name or declaration.name,
-        "started": started.isoformat(timespec="seconds"),
-        "wall_s": time.perf_counter() - start_s,
-        "is_partial": is_partial or bool(simulation.failure),
-    }
-    ledger = simulation.ledger
-    orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
-    run = Run(meta, orders, fills, equity, ledger.marks)
-    if simulation.failure:
-        error = StrategyError(f"strategy {declaration.name!r} was stopped: {simulation.failure}")
-        error.run = run  # type: ignore[attr-defined]
-        raise error
-    return run
+    given = {key: value for key, value in locals().items() if key in SETTINGS}
+    job = _Job(strategy, data, settings or make_settings(data, **given), params)
+    return job.run(jit=jit, seed=seed, progress=progress, name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A strategy, data, settings and parameters, to be run once."""
+
+    strategy: type[Strategy] | str | Path
+    data: Data
+    settings: Settings
+    params: dict[str, float]
+
+    def run(self, *, jit: bool | None, seed: int, progress: bool | None, name: str) -> Run:
+        """Run it; see `backtest`."""
+        target = resolve(self.strategy)
+        cls = target.load()
+        declaration = declare(cls)
+        values = check_params(declaration, self.params)
+        is_compiled = bool(cls.jit if jit is None else jit)
+        started, start_s = dt.datetime.now(dt.UTC), time.perf_counter()
+        simulation = Simulation(cls, values, self.data, self.settings, is_compiled=is_compiled)
+        is_partial = _run(simulation, declaration.name, progress=progress)
+        meta = describe(simulation, target, values, is_compiled=is_compiled, seed=seed)
+        meta |= {
+            "name": name or declaration.name,
+            "started": started.isoformat(timespec="seconds"),
+            "wall_s": time.perf_counter() - start_s,
+            "is_partial": is_partial or bool(simulation.failure),
+        }
+        ledger = simulation.ledger
+        orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
+        run = Run(meta, orders, fills, equity, ledger.marks)
+        if simulation.failure:
+            text = f"strategy {declaration.name!r} was stopped: {simulation.failure}"
+            error = StrategyError(text)
+            error.run = run  # type: ignore[attr-defined]
+            raise error
+        return run
 
 
 def _run(simulation: Simulation, label: str, *, progress: bool | None) -> bool:
