@@ -56,7 +56,7 @@ class _Bench:
     def data(self, *, quotes_only: bool = False) -> Data:
         """Return the market as data, or its quotes alone."""
         if quotes_only not in self._data:
-            events = to_events(np.load(self.market, mmap_mode="r"))
+            events = to_events(np.load(self.market, mmap_mode="r", allow_pickle=False))
             kept: dict[tuple[str, str | Kind], np.ndarray] = {
                 (symbol, kind): rows
                 for (symbol, kind), rows in events.items()
