@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from livekit.research.report.run import Run
     from livekit.research.report.saved import run, runs
     from livekit.research.sweep import sweep
+    from livekit.research.verify import verify
     from livekit.research.walk import walk_forward
     from livekit.ring.queue import LockFreeQueue
     from livekit.store.importers.frame import import_frame
@@ -90,6 +91,7 @@ __all__ = [
     "run",
     "runs",
     "sweep",
+    "verify",
     "walk_forward",
 ]
 
@@ -110,6 +112,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "livekit.research.report.compare": ("compare",),
     "livekit.research.report.saved": ("run", "runs"),
     "livekit.research.sweep": ("sweep",),
+    "livekit.research.verify": ("verify",),
     "livekit.research.walk": ("walk_forward",),
     "livekit.store.importers.frame": ("import_frame",),
     "livekit.strategy.export.exporting": ("export",),

@@ -48,6 +48,7 @@ PUBLIC = {
     "run": "livekit.research.report.saved",
     "runs": "livekit.research.report.saved",
     "sweep": "livekit.research.sweep",
+    "verify": "livekit.research.verify",
     "walk_forward": "livekit.research.walk",
 }
 

@@ -22,6 +22,8 @@ from livekit.cli import (
     report,
     runs,
     strategies,
+    sweep,
+    verify,
 )
 from livekit.cli.output import print_error
 from livekit.errors import LivekitError
@@ -57,6 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     groups = (
         demo,
         backtest,
+        sweep,
+        verify,
         runs,
         report,
         engines,

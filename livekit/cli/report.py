@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from livekit.cli.output import add_json, print_json
-from livekit.config import state_root
-from livekit.errors import ConfigError, NotFoundError
+from livekit.errors import ConfigError
 
 __all__ = ["add_parsers", "run_report"]
 
@@ -29,8 +28,9 @@ def run_report(options: argparse.Namespace) -> int:
     """Write the report of a saved run."""
     from livekit.research.report.html import report
     from livekit.research.report.run import Run
+    from livekit.research.report.saved import find_run
 
-    folder = _folder(options.saved)
+    folder = find_run(options.saved)
     run = Run.load(folder)
     written = report(run, options.out or Path(f"{folder.resolve().name}.html"))
     n_bytes = written.stat().st_size
@@ -41,20 +41,6 @@ def run_report(options: argparse.Namespace) -> int:
     if options.open:
         _show(written)
     return 0
-
-
-def _folder(name: str) -> Path:
-    """Return the folder of a run given by its path, or by its name in the state folder."""
-    saved = state_root() / "runs"
-    is_name = name not in {"", ".", ".."} and "/" not in name
-    places = [Path(name).expanduser(), *([saved / name] if is_name else [])]
-    for place in places:
-        if place.is_dir():
-            return place
-    raise NotFoundError(
-        f"there is no saved run {name!r}, neither a folder of that path nor a name in "
-        f"{str(saved)!r}"
-    )
 
 
 def _show(written: Path) -> None:
