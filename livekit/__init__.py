@@ -7,6 +7,8 @@ is first used, so Numba and pyarrow are loaded only by what needs them.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from livekit.version import __version__ as __version__
+
 if TYPE_CHECKING:
     # What `__getattr__` does at run time, told to editors and type checkers.
     from livekit.engine.loop import EventEngine
@@ -81,8 +83,6 @@ __all__ = [
     "export",
     "load",
 ]
-
-__version__ = "0.1.0"
 
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "livekit.engine.loop": ("EventEngine",),

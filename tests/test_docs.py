@@ -4,6 +4,7 @@ And what they must not say: paths of a developer's machine, addresses of registr
 """
 
 import argparse
+import contextlib
 import re
 import shlex
 import subprocess
@@ -19,6 +20,7 @@ from engines import eventually, row, status
 from livekit.cli.main import build_parser, main
 from livekit.engine.settings import EngineSettings, load_settings
 from livekit.engine.strategies import POLICIES
+from livekit.research.report.run import Run
 from livekit.ring.wait import WAITS
 from livekit.strategy.api import Strategy
 from livekit.trading.limits import RiskLimits
@@ -235,10 +237,21 @@ def test_script_of_the_readme_attaches_trades_and_stops(engine, tmp_path):
         script.wait()
 
 
-def test_python_blocks_are_the_two_that_tests_run():
-    assert len(PYTHON) == 2
+def test_python_blocks_are_the_three_that_tests_run():
+    assert len(PYTHON) == 3
     for text in PYTHON:
         compile(text, "README.md", "exec")
+
+
+def test_research_of_the_readme_runs_and_its_run_loads_again(tmp_path):
+    (text,) = (text for text in PYTHON if "lk.backtest(" in text)
+    names = {}
+    with contextlib.chdir(ROOT):
+        code = text.replace('"ema_cross_run"', repr(str(tmp_path / "run")))
+        exec(compile(code, "README.md", "exec"), names)
+    assert len(names["run"].fills) > 0
+    assert names["run"].hash == Run.load(tmp_path / "run").hash
+    assert len(names["sweep"].frame) == 6
 
 
 # Files.

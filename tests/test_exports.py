@@ -115,7 +115,7 @@ def test_strategy_names_load_no_compiler_and_no_files():
 def test_version_is_a_plain_literal_that_the_build_can_read():
     versions = [
         node.value.value
-        for node in source.tree("livekit").body
+        for node in source.tree("livekit.version").body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__version__"
     ]
     assert versions == [livekit.__version__]

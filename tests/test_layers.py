@@ -17,6 +17,7 @@ ALLOWED_LAYERS = {
     "events": {0},
     "instruments": {0},
     "config": {0},
+    "version": {0},
     "book": {1},
     "ring": {1},
     "okx": {2},
@@ -34,6 +35,7 @@ ALLOWED_LAYERS = {
 
 BESIDE = {
     ("livekit", "ring"): "the book is compiled by the ring's decorator",
+    ("research", "store"): "a backtest maps what the store has recorded",
     ("cli", "bench"): "`livekit bench` is the command that runs the benchmarks",
 }
 """Folders with a layer in common, of which the first may import the second."""

@@ -27,7 +27,24 @@ def add_parsers(commands: Any) -> None:
     attach.add_argument("--data", type=Path, metavar="DIR", help="recorded data to replay")
     attach.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
     attach.set_defaults(run=_attach)
-    for parser in (ring, attach):
+    backtest = benchmarks.add_parser(
+        "backtest", help="backtests against hftbacktest, vectorbt and Nautilus Trader"
+    )
+    backtest.add_argument("--quick", action="store_true", help="a tenth of the data, rough figures")
+    backtest.add_argument(
+        "--rivals",
+        type=Path,
+        action="append",
+        metavar="PYTHON",
+        help="an interpreter that has some of the rivals; may be given more than once",
+    )
+    backtest.add_argument(
+        "--install",
+        action="store_true",
+        help="first install the missing rivals into environments of their own in the cache folder",
+    )
+    backtest.set_defaults(run=_backtest)
+    for parser in (ring, attach, backtest):
         add_json(parser)
 
 
@@ -52,3 +69,26 @@ def _attach(options: argparse.Namespace) -> None:
         print_json(to_json(rows))
     else:
         print_rows("livekit bench attach", rows)
+
+
+def _backtest(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from livekit.bench.backtest import Plan, backtest_rows
+    from livekit.bench.backtest_rivals import find_rivals, install_rivals
+    from livekit.bench.report import print_rows, to_json
+    from livekit.cli.demo import bundled
+
+    if options.install:
+        install_rivals()
+    folder = bundled("tests/bench")
+    smaller = {"n_quotes": 200_000, "n_trades": 100_000, "runs": 3} if options.quick else {}
+    plan = Plan(folder / "works", folder / "rivals", find_rivals(options.rivals or ()), **smaller)
+    outcome = backtest_rows(plan)
+    if options.json:
+        print_json({**to_json(outcome.rows), "notes": outcome.notes})
+        return
+    print_rows("livekit bench backtest", outcome.rows)
+    console = Console(soft_wrap=True)
+    for note in outcome.notes:
+        console.print(note, style="dim", highlight=False)

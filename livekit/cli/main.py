@@ -12,7 +12,16 @@ import sys
 from typing import Final, NoReturn
 
 import livekit
-from livekit.cli import bench, data, demo, engines, reference, strategies
+from livekit.cli import (
+    backtest,
+    bench,
+    data,
+    demo,
+    engines,
+    reference,
+    runs,
+    strategies,
+)
 from livekit.cli.output import print_error
 from livekit.errors import LivekitError
 
@@ -44,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"livekit {livekit.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (demo, engines, strategies, data, bench, reference):
+    for group in (demo, backtest, runs, engines, strategies, data, bench, reference):
         group.add_parsers(commands)
     return parser
 

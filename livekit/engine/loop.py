@@ -18,14 +18,14 @@ from typing import Any, Final
 import numpy as np
 
 from livekit import clock
-from livekit.config import MAX_INSTRUMENTS, MAX_STRATEGIES
+from livekit.config import MAX_INSTRUMENTS
 from livekit.engine import verbs
 from livekit.engine.control import ControlServer
 from livekit.engine.folder import CONTROL, DOORBELL, EngineLock
 from livekit.engine.intake import await_orders, drain_outbox, fall_asleep, take_orders, wake_up
 from livekit.engine.layout import PUMP
 from livekit.engine.pump import connect_core, pump_flight, pump_lockstep, pump_market, pump_rest
-from livekit.engine.recording import Recorder, describe_engine
+from livekit.engine.recording import Recorder, describe_engine, make_core
 from livekit.engine.settings import EngineSettings
 from livekit.engine.source import PaceKind, ReplaySource, parse_pace
 from livekit.engine.strategies import POLICIES, StrategyManager, StrategySlot
@@ -37,12 +37,9 @@ from livekit.ring.counters import HISTOGRAM_WORDS, observe
 from livekit.ring.directory import ENGINE_HEADER, EngineSegment
 from livekit.ring.layout import aligned_zeros
 from livekit.ring.wait import WAITS
-from livekit.trading.core import TradingCore
 from livekit.trading.feed import RECORDED, Feed
-from livekit.trading.ids import MAX_EPOCH
-from livekit.trading.latency import Latency, parse_ns
+from livekit.trading.latency import parse_ns
 from livekit.trading.layout import Gate
-from livekit.trading.limits import Fees, RiskLimits
 from livekit.trading.risk import open_strategy
 from livekit.trading.router import cancel_all, cancel_strategy
 
@@ -84,21 +81,9 @@ class EventEngine:
         self.policy = settings.policy or ("block" if self.source.pace.is_lossless else "drop")
         if self.policy not in POLICIES:
             raise ConfigError(f"policy {self.policy!r} is unknown; use drop, alert or block")
-        self.latency = Latency.parse(settings.latency)
         self.generation = clock.now_ns()
         self.started_ns = clock.monotonic_ns()
-        self.core = TradingCore(
-            self.source.instruments,
-            n_strategies=MAX_STRATEGIES,
-            limits=RiskLimits(**_checked_limits(settings.risk)),
-            fees=Fees(maker=settings.maker, taker=settings.taker),
-            cash=settings.cash,
-            epoch=self.generation // 1_000_000_000 % MAX_EPOCH,
-            latency=self.latency,
-            queue=settings.queue,
-            partial_fills=settings.partial_fills,
-            unlimited_depth=settings.unlimited_depth,
-        )
+        self.core = make_core(settings, self.source, self.generation)
         self.segment = EngineSegment.create(
             lock.folder, generation=self.generation, engine=settings.name
         )
@@ -137,17 +122,20 @@ class EventEngine:
 
     def _model_latency(self) -> None:
         """Put the paper exchange's latencies into the pump."""
-        latency = self.latency
+        latency = self.core.latency
         self._feed = Feed(RECORDED if latency.is_feed_recorded else latency.feed_ns)
         self.pump["feed"], self.pump["delays_feed"] = self._feed.address, not self._feed.is_zero
         self.pump["has_latency"] = not (latency.is_zero and self._feed.is_zero)
 
     # The loop.
 
-    def run(self) -> None:
-        """Run until stopped; leave nothing behind."""
+    def catch_signals(self) -> None:
+        """Let SIGTERM and SIGINT stop the engine: before anybody is told that it is ready."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
+
+    def run(self) -> None:
+        """Run until stopped; leave nothing behind."""
         self._watch_owner()
         gc.collect()
         gc.freeze()
@@ -409,11 +397,3 @@ class EventEngine:
         self.recorder.close()
         self._lock.release()
         _log.info("engine stopped name=%s", self.settings.name)
-
-
-def _checked_limits(limits: dict[str, float]) -> dict[str, Any]:
-    known = RiskLimits.__dataclass_fields__
-    for name in limits:
-        if name not in known:
-            raise ConfigError(f"risk limit {name!r} is unknown; known are {', '.join(known)}")
-    return dict(limits)

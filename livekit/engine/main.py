@@ -40,6 +40,7 @@ def main(arguments: list[str]) -> int:
 
             engine = EventEngine(settings, lock)
             engine.warm_up()
+            engine.catch_signals()
         except BaseException:
             lock.release()
             raise

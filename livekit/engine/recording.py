@@ -16,29 +16,58 @@ from typing import Any, Final
 
 import numpy as np
 
-from livekit import __version__, clock
-from livekit.config import MAX_STRATEGIES, private_folder, state_root
+from livekit.config import MAX_STRATEGIES
 from livekit.engine.intake import LEDGER_MARGIN
 from livekit.engine.settings import EngineSettings
 from livekit.engine.source import PaceKind, ReplaySource
-from livekit.errors import LivekitError
+from livekit.errors import ConfigError, LivekitError
 from livekit.events import Reject
 from livekit.instruments import Instrument
 from livekit.research.report.run import Run
+from livekit.research.report.saved import new_folder
 from livekit.trading.core import TradingCore
+from livekit.trading.ids import MAX_EPOCH
+from livekit.trading.latency import Latency
 from livekit.trading.ledger import close
 from livekit.trading.ledger_rows import Ledger
+from livekit.trading.limits import Fees, RiskLimits
+from livekit.version import __version__
 
-__all__ = ["Recorder", "describe_engine", "runs_folder"]
+__all__ = ["Recorder", "describe_engine", "make_core"]
 
 _log: Final = logging.getLogger(__name__)
 
 _FIRST_ROWS: Final = 4 * LEDGER_MARGIN
 
 
-def runs_folder() -> Path:
-    """Return the folder of saved runs, made private to the user."""
-    return private_folder(state_root() / "runs")
+def make_core(settings: EngineSettings, source: ReplaySource, generation: int) -> TradingCore:
+    """Return the trading core of an engine.
+
+    Raises
+    ------
+    ConfigError
+        A setting of it is impossible.
+    """
+    return TradingCore(
+        source.instruments,
+        n_strategies=MAX_STRATEGIES,
+        limits=RiskLimits(**_checked_limits(settings.risk)),
+        fees=Fees(maker=settings.maker, taker=settings.taker),
+        cash=settings.cash,
+        epoch=generation // 1_000_000_000 % MAX_EPOCH,
+        latency=Latency.parse(settings.latency),
+        queue=settings.queue,
+        partial_fills=settings.partial_fills,
+        unlimited_depth=settings.unlimited_depth,
+    )
+
+
+def _checked_limits(limits: dict[str, float]) -> dict[str, Any]:
+    known = RiskLimits.__dataclass_fields__
+    for name in limits:
+        if name not in known:
+            raise ConfigError(f"risk limit {name!r} is unknown; known are {', '.join(known)}")
+    return dict(limits)
 
 
 def describe_engine(
@@ -141,9 +170,7 @@ class Recorder:
         meta["wall_s"] = time.monotonic() - began_s
         meta["counts"]["events"] = int(self._pump["events_in"]) - events
         meta["counts"]["errors"] = errors
-        folder = (
-            runs_folder() / f"{name}-{started[:19].replace(':', '')}-{clock.now_ns() % 10**6:06}"
-        )
+        folder = new_folder(name, started)
         orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
         run = Run(meta, orders, fills, equity, ledger.marks)
         thread = threading.Thread(target=_write, args=(run, folder), name=f"run-{name}")

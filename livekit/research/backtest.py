@@ -18,13 +18,12 @@ from typing import Any, Final
 
 import numpy as np
 
-import livekit
 from livekit.errors import ConfigError, StrategyError
 from livekit.events import Reject
 from livekit.research.data import Data
 from livekit.research.progress import Progress
 from livekit.research.report.run import Run
-from livekit.research.settings import make_settings
+from livekit.research.settings import SETTINGS, make_settings
 from livekit.research.simulation import Settings, Simulation
 from livekit.strategy.api import Strategy
 from livekit.strategy.declaration import Declaration, declare
@@ -33,6 +32,7 @@ from livekit.strategy.loader import load_class
 from livekit.strategy.spec import did_you_mean
 from livekit.trading.latency import Latency
 from livekit.trading.limits import RiskLimits
+from livekit.version import __version__
 
 __all__ = [
     "Target",
@@ -137,15 +137,13 @@ def backtest(
     jit : bool, optional
         Run compiled; by default what the class says.
     seed : int
-        Of everything drawn by chance, such as sampled latencies.
+        Kept with the run; what is drawn by chance carries its own, as sampled latencies do.
     progress : bool, optional
         Whether to show progress; by default where somebody looks.
     name : str
         Of the run; the class's by default.
     settings : Settings, optional
-        In place of the parameters below, for many runs alike.
-    cash, maker, taker, latency, queue, partial_fills, sample, limits, funding, unlimited_depth
-        See `make_settings`.
+        In place of `cash` to `unlimited_depth`, which `make_settings` explains.
     **params
         Values of the strategy's parameters.
 
@@ -156,34 +154,35 @@ def backtest(
 
     Raises
     ------
-    ConfigError
-        A parameter or setting is impossible; the message says what is expected.
-    StrategyError
-        The strategy cannot be compiled or started, or failed too often in a row; its
-        attribute `run` is then what there was until then.
+    ConfigError, StrategyError
+        What is impossible, and why; of a strategy that failed too often in a row the
+        error's attribute `run` is what there was until then.
     """
-    chosen = settings or make_settings(
-        data,
-        cash=cash,
-        maker=maker,
-        taker=taker,
-        latency=latency,
-        queue=queue,
-        partial_fills=partial_fills,
-        sample=sample,
-        limits=limits,
-        funding=funding,
-        unlimited_depth=unlimited_depth,
-    )
-    target = resolve(strategy)
-    cls = target.load()
-    declaration = declare(cls)
-    values = check_params(declaration, params)
-    is_compiled = bool(cls.jit if jit is None else jit)
-    start_s = time.perf_counter()
-    simulation = Simulation(cls, values, data, chosen, is_compiled=is_compiled)
-    identity = {"name": name or declaration.name, "seed": seed}
-    return run_through(simulation, target, values, identity, start_s=start_s, progress=progress)
+    given = {key: value for key, value in locals().items() if key in SETTINGS}
+    job = _Job(strategy, data, settings or make_settings(data, **given), params)
+    return job.run(jit=jit, seed=seed, progress=progress, name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A strategy, data, settings and parameters, to be run once."""
+
+    strategy: type[Strategy] | str | Path
+    data: Data
+    settings: Settings
+    params: dict[str, float]
+
+    def run(self, *, jit: bool | None, seed: int, progress: bool | None, name: str) -> Run:
+        """Run it; see `backtest`."""
+        target = resolve(self.strategy)
+        cls = target.load()
+        declaration = declare(cls)
+        values = check_params(declaration, self.params)
+        is_compiled = bool(cls.jit if jit is None else jit)
+        start_s = time.perf_counter()
+        simulation = Simulation(cls, values, self.data, self.settings, is_compiled=is_compiled)
+        identity = {"name": name or declaration.name, "seed": seed}
+        return run_through(simulation, target, values, identity, start_s=start_s, progress=progress)
 
 
 def run_through(
@@ -296,7 +295,7 @@ def describe(
             "rejects": codes,
         },
         "latency": _constants(settings.latency),
-        "version": livekit.__version__,
+        "version": __version__,
         "stopped_ns": simulation.now,
     }
 

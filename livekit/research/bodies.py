@@ -13,16 +13,7 @@ import numpy as np
 
 from livekit.events import Kind
 from livekit.research.layout import SIM, Stage, Status
-from livekit.research.loop import (
-    FED,
-    FULL,
-    count_waiting,
-    next_due_for_strategy,
-    next_due_in_flight,
-    simulate,
-    step_flight,
-    take_requests,
-)
+from livekit.research.loop import simulate
 from livekit.research.staged import (
     ARRIVAL,
     HEAR,
@@ -34,6 +25,15 @@ from livekit.research.staged import (
     stage_owed,
     stage_reports,
     stage_timer,
+)
+from livekit.research.steps import (
+    FED,
+    FULL,
+    count_waiting,
+    next_due_for_strategy,
+    next_due_in_flight,
+    step_flight,
+    take_requests,
 )
 from livekit.strategy.api import Strategy
 from livekit.strategy.context import Context

@@ -8,46 +8,38 @@ give the same orders to the bit:
     the strategy handles the reports that caused, then the event
     the requests that made are taken, their reports handled, until nobody has more to say
 
-`simulate` runs a compiled strategy. What both ways of running share stands here too:
-`settle_requests` and `before`. A callback's exception leaves `simulate` as itself; the
+`simulate` runs a compiled strategy; what an interpreted one shares with it stands in
+steps.py. A callback's exception leaves `simulate` as itself; the
 stage says where the next call goes on.
 Layer 3. Allocates nothing.
 """
 
 from typing import Final
 
-from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, ORDER, TIMER, Kind
-from livekit.research.layout import FOREVER, FUNDING, SIM, Stage, Status
+from livekit.events import HEAD, Kind
+from livekit.research.layout import FUNDING, SIM, Stage, Status
 from livekit.research.queue import QUEUE, ROWS, TAGS, top_up
-from livekit.ring.call import call2, call4
-from livekit.ring.jit import hot, i64, inner
-from livekit.ring.memory import copy_lines, load_i64, record
-from livekit.ring.spsc import peek, release
+from livekit.research.steps import (
+    FULL,
+    NOTHING,
+    begin,
+    call_back,
+    event_at,
+    next_due_for_strategy,
+    step_before,
+    take_requests,
+)
+from livekit.ring.jit import hot, inner
+from livekit.ring.memory import load_i64, record
 from livekit.strategy.compiled.driver import DRIVER, invoke
 from livekit.strategy.context import CONTEXT, LOG_ROWS, remember_book
 from livekit.strategy.reports import apply_report
-from livekit.trading.account import apply_funding
-from livekit.trading.feed import feed_due, feed_event, pop_feed, push_feed, venue_time
+from livekit.trading.feed import feed_due, push_feed, venue_time
 from livekit.trading.layout import CORE, OUTBOX, outbox_at
-from livekit.trading.ledger import LEDGER, has_room, note_report, note_request, tick
-from livekit.trading.outbox import OUTBOX_FULL
-from livekit.trading.router import next_due, on_market
+from livekit.trading.ledger import LEDGER, has_room, note_report
+from livekit.trading.router import on_market
 
-__all__ = [
-    "FED",
-    "FULL",
-    "HEARD",
-    "NOTHING",
-    "TIMED",
-    "count_waiting",
-    "event_at",
-    "next_due_for_strategy",
-    "next_due_in_flight",
-    "simulate",
-    "step_before",
-    "step_flight",
-    "take_requests",
-]
+__all__ = ["simulate"]
 
 _FETCH: Final = Stage.FETCH
 _SETTLE: Final = Stage.SETTLE
@@ -67,71 +59,11 @@ _FUNDING_BYTES: Final = FUNDING.itemsize
 _HALF_LOG: Final = LOG_ROWS // 2
 _MAX_ANSWERS: Final = 100_000
 
-NOTHING: Final = 0
-HEARD: Final = 1  # something the strategy may hear of
-TIMED: Final = 2  # its timer fired
-FED: Final = 3  # an event reached it
-FULL: Final = -1  # the ledger or the feed must grow first
-
-
-@hot
-def next_due_for_strategy(sim: int) -> int:
-    """Return the time before which nothing but events can reach the strategy."""
-    s = record(SIM, sim)
-    due = FOREVER
-    if s.has_latency:
-        due = min(next_due(s.core), feed_due(s.feed))
-    if s.period:
-        due = min(due, s.timer_due - 1)
-    if s.funding_index < s.n_funding:
-        due = min(due, record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES).ts - 1)
-    return due
-
 
 @hot
 def _next_gate(sim: int) -> int:
     """Return the time before which only the next event need be looked at."""
     return min(next_due_for_strategy(sim), record(LEDGER, record(SIM, sim).ledger).next_due)
-
-
-@hot
-def take_requests(sim: int) -> int:
-    """Give the strategy's requests to the core; return how many were taken."""
-    s = record(SIM, sim)
-    top = record(CORE, s.core)
-    taken = 0
-    while True:
-        slot = peek(s.requests)
-        if slot <= 0:
-            break
-        request = record(ORDER, slot)
-        sequence = top.sequence
-        if call4(s.on_request, s.core, 0, slot, s.now) == OUTBOX_FULL:
-            break
-        is_admitted = top.sequence != sequence
-        note_request(s.ledger, i64(request.action), i64(request.order_id) if is_admitted else 0)
-        release(s.requests)
-        s.taken += 1
-        taken += 1
-    return taken
-
-
-@hot
-def count_waiting(sim: int) -> int:
-    """Count the requests of the strategy that wait, and the reports that wait for it."""
-    s = record(SIM, sim)
-    waiting = record(CONTEXT, s.ctx).sequence - s.taken
-    return waiting + record(CORE, s.core).n_reports - s.index + s.owes_event
-
-
-@inner
-def _begin(ctx: int, event: int) -> None:
-    """Make an event the one being handled; as `begin_event`, but that nothing was published."""
-    view = record(CONTEXT, ctx)
-    view.event = event
-    ts_event = record(HEAD, event).ts_event
-    if ts_event > 0:
-        view.now = ts_event
 
 
 @inner
@@ -143,7 +75,7 @@ def _hand_report(sim: int) -> None:
     report = item + _REPORT
     note_report(s.ledger, item)
     s.index += 1
-    _begin(s.ctx, report)
+    begin(s.ctx, report)
     driver.handled += 1
     is_fill = apply_report(s.ctx, report)
     on_order = load_i64(s.driver + _CALLBACKS + _ORDER * 8)
@@ -168,34 +100,6 @@ def _hand_fill(sim: int, report: int) -> None:
 
 
 @hot
-def event_at(sim: int, index: int) -> int:
-    """Return the address of an event of the block, under its own number of instrument."""
-    s = record(SIM, sim)
-    row = load_i64(s.queue + ROWS + index * 8)
-    instrument = load_i64(s.queue + TAGS + index * 8) >> 1
-    if instrument == 0:
-        return row
-    copy_lines(s.scratch, row, EVENT_BYTES[load_i64(row) & 15] >> 6)
-    record(HEAD, s.scratch).instrument = instrument
-    return i64(s.scratch)
-
-
-@inner
-def _call_back(sim: int, event: int) -> None:
-    """Call a compiled strategy's callback of a market event, if it has one."""
-    s = record(SIM, sim)
-    kind = load_i64(event) & 15
-    _begin(s.ctx, event)
-    if kind == _BOOK and s.uses_book:
-        remember_book(s.ctx, event)
-    callback = load_i64(s.driver + _CALLBACKS + kind * 8)
-    if callback:
-        record(DRIVER, s.driver).handled += 1
-        s.stage = _SETTLE
-        invoke(callback, s.ctx, event)
-
-
-@hot
 def _settle(sim: int) -> int:
     """Handle reports and requests of a compiled strategy until there are none; a Status."""
     s = record(SIM, sim)
@@ -213,7 +117,7 @@ def _settle(sim: int) -> int:
         s.index = 0
         if s.owes_event:
             s.owes_event = 0
-            _call_back(sim, event_at(sim, record(QUEUE, s.queue).start - 1))
+            call_back(sim, event_at(sim, record(QUEUE, s.queue).start - 1))
         if take_requests(sim) == 0 and top.n_reports == 0:
             break
         s.answers += 1
@@ -223,92 +127,6 @@ def _settle(sim: int) -> int:
     s.answers = 0
     s.gate = _next_gate(sim)
     return _MORE
-
-
-@hot
-def _fire_timer(sim: int, ts: int) -> None:
-    """Give a compiled strategy its timer event."""
-    s = record(SIM, sim)
-    event = record(TIMER, sim + _TIMER_EVENT)
-    event.kind = _TIMER
-    event.instrument = ANY_INSTRUMENT
-    event.ts_event = ts
-    event.ts_recv = ts
-    event.period = s.period
-    s.timer_due = ts + s.period
-    if s.driver == 0:
-        return
-    callback = load_i64(s.driver + _CALLBACKS + _TIMER * 8)
-    if callback:
-        _begin(s.ctx, sim + _TIMER_EVENT)
-        record(DRIVER, s.driver).handled += 1
-        s.stage = _SETTLE
-        invoke(callback, s.ctx, sim + _TIMER_EVENT)
-
-
-@hot
-def next_due_in_flight(sim: int) -> int:
-    """Return when the first thing under way arrives; FOREVER when nothing is."""
-    s = record(SIM, sim)
-    return min(next_due(s.core), feed_due(s.feed)) if s.has_latency else FOREVER
-
-
-@hot
-def step_flight(sim: int) -> int:
-    """Let the first thing under way arrive: HEARD, FED, or FULL with nothing done.
-
-    An event comes before a request or answer that is due at the same time.
-    """
-    s = record(SIM, sim)
-    flight, feed = next_due(s.core), feed_due(s.feed)
-    due = min(flight, feed)
-    if tick(s.ledger, due) == 0:
-        return FULL
-    s.now = due
-    if feed <= flight:
-        event = feed_event(s.feed)
-        pop_feed(s.feed)
-        if s.driver:
-            _call_back(sim, event)
-        return FED
-    call2(s.advance, s.core, due + 1)
-    return HEARD
-
-
-@hot
-def step_before(sim: int, now: int) -> int:
-    """Do the first thing that comes before an event at `now`.
-
-    Timers and funding of the same time come before it, what is under way after it.
-
-    Returns
-    -------
-    int
-        NOTHING, HEARD, TIMED, FED, or FULL with nothing done. A compiled strategy's
-        callback has been called.
-    """
-    s = record(SIM, sim)
-    timer, funding = FOREVER, FOREVER
-    if s.period and s.timer_due <= now:
-        timer = now // s.period * s.period
-    if s.funding_index < s.n_funding:
-        funding = record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES).ts
-    flight = next_due_in_flight(sim)
-    if min(timer, funding, flight + 1) > now:
-        return NOTHING if tick(s.ledger, now) else FULL
-    if flight < min(timer, funding):
-        return step_flight(sim)
-    if tick(s.ledger, min(timer, funding)) == 0:
-        return FULL
-    if funding <= timer:
-        row = record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES)
-        s.funding_index += 1
-        s.now = max(s.now, funding)
-        apply_funding(s.core, row.instrument, row.rate, funding)
-        return HEARD
-    s.now = max(s.now, timer)
-    _fire_timer(sim, timer)
-    return TIMED
 
 
 @hot
@@ -328,14 +146,13 @@ def _before(sim: int, now: int) -> int:
 
 
 @inner
-def _see(sim: int, event: int, now: int) -> int:
-    """Let the venue see the next event, and the strategy too or later; 0 when it cannot yet."""
+def _see(sim: int, event: int, now: int, is_wanted: int) -> int:
+    """Let the venue see the next event; 1 if the strategy is to handle it now, -1 for no room."""
     s = record(SIM, sim)
     queue = record(QUEUE, s.queue)
-    is_wanted = load_i64(s.queue + TAGS + queue.start * 8) & 1
     is_delayed = is_wanted and s.delays_feed
     if is_delayed and push_feed(s.feed, event) == 0:
-        return 0
+        return -1
     queue.start += 1
     s.position += 1
     s.now = now
@@ -343,32 +160,53 @@ def _see(sim: int, event: int, now: int) -> int:
         s.gate = _next_gate(sim)  # its answer is on its way
     if is_delayed:
         s.gate = min(s.gate, feed_due(s.feed))
-    elif is_wanted and record(CORE, s.core).n_reports == 0:
-        _call_back(sim, event)
-        s.stage = _FETCH
-    else:
+        return 0
+    if record(CORE, s.core).n_reports != 0:
         s.owes_event = is_wanted
-    return 1
+        return 0
+    return is_wanted
 
 
 @hot
-def _put_through(sim: int, n: int) -> int:
-    """Put up to `n` events of the block through a compiled strategy; a Status."""
+def _put_through(sim: int, n: int) -> int:  # noqa: C901 - unrolled, see below
+    """Put up to `n` events of the block through a compiled strategy; a Status.
+
+    What every event goes through stands here in full: a call of a function that the
+    compiler does not inline costs a tenth of an event.
+    """
     s = record(SIM, sim)
     queue = record(QUEUE, s.queue)
     context = record(CONTEXT, s.ctx)
+    driver = record(DRIVER, s.driver)
     top = record(CORE, s.core)
     until = min(queue.end, queue.start + n)
     while queue.start < until:
-        event = event_at(sim, queue.start)
-        now = venue_time(s.feed, event) if s.delays_feed else record(HEAD, event).ts_recv
+        event = load_i64(s.queue + ROWS + queue.start * 8)
+        tag = load_i64(s.queue + TAGS + queue.start * 8)
+        if tag > 1:
+            event = event_at(sim, queue.start)
+        head = record(HEAD, event)
+        now = venue_time(s.feed, event) if s.delays_feed else head.ts_recv
         if s.gate < now:
             status = _before(sim, now)
             if status != _MORE:
                 return status
             event = event_at(sim, queue.start)
-        if _see(sim, event, now) == 0:
+        is_due = _see(sim, event, now, tag & 1)
+        if is_due < 0:
             return _ROOM
+        if is_due:
+            kind = load_i64(event) & 15
+            context.event = event
+            context.now = head.ts_event if head.ts_event > 0 else context.now
+            if kind == _BOOK and s.uses_book:
+                remember_book(s.ctx, event)
+            callback = load_i64(s.driver + _CALLBACKS + kind * 8)
+            if callback:
+                driver.handled += 1
+                s.stage = _SETTLE
+                invoke(callback, s.ctx, event)
+                s.stage = _FETCH
         if context.sequence != s.taken or top.n_reports != 0:
             status = _settle(sim)
             if status != _MORE:

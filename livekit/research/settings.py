@@ -16,7 +16,13 @@ from livekit.research.simulation import Settings
 from livekit.trading.latency import Latency
 from livekit.trading.limits import Fees, RiskLimits
 
-__all__ = ["make_settings", "to_duration_ns"]
+__all__ = ["SETTINGS", "make_settings", "to_duration_ns"]
+
+SETTINGS: Final = (
+    *("cash", "maker", "taker", "latency", "queue", "partial_fills"),
+    *("sample", "limits", "funding", "unlimited_depth"),
+)
+"""Names of what `make_settings` takes."""
 
 _UNITS_NS: Final = {
     "ns": 1,

@@ -14,7 +14,8 @@ from typing import Final
 
 from livekit.events import EVENT_BYTES, HEAD, SLOT_BYTES, Kind
 from livekit.research.layout import SIM, Status
-from livekit.research.loop import (
+from livekit.research.queue import QUEUE, TAGS, top_up
+from livekit.research.steps import (
     FED,
     FULL,
     HEARD,
@@ -24,7 +25,6 @@ from livekit.research.loop import (
     next_due_for_strategy,
     step_before,
 )
-from livekit.research.queue import QUEUE, TAGS, top_up
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import copy_lines, load_i64, record, store_i64
 from livekit.strategy.pool import BATCH, POOL

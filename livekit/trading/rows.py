@@ -89,7 +89,7 @@ CORE: Final = padded(
         ("initial_cash", "<f8"),
         ("cash", "<f8"),
         ("cash_rest", "<f8"),  # what rounding took from cash so far
-        ("now", "<i8"),  # of the last step of `advance`
+        ("now", "<i8"),  # of the last step of `advance`, or of the last funding
         # Models of the paper exchange.
         ("partial_fills", "<i8"),
         ("queue_kind", "<i8"),

@@ -23,9 +23,10 @@ from livekit.bench.report import make_row, print_rows, to_json
 from livekit.events import BOOK, ORDER, QUOTE, TICKER, TRADE, Action, Kind
 from livekit.instruments import Instrument
 from livekit.trading.core import TradingCore
+from livekit.trading.latency import Latency
 from livekit.trading.limits import RiskLimits
 from livekit.trading.outbox import clear_outbox
-from livekit.trading.router import on_market, on_request, on_touch
+from livekit.trading.router import advance, on_market, on_request, on_touch
 
 COIN = Instrument("BTC-USDT", tick=0.1, lot=1e-5, min_quantity=1e-5)
 BIG = 1e18
@@ -41,13 +42,14 @@ COMPILE = """
 import time
 begin, cpu = time.perf_counter(), time.process_time()
 from livekit.trading.core import TradingCore
-from livekit.trading import on_market, on_request, cancel_all, cancel_strategy
+from livekit.trading import advance, on_market, on_request, cancel_all, cancel_strategy
 import numpy as np
 core, slot = TradingCore(), np.zeros(256, np.uint8)
 on_market(core.address, slot.ctypes.data, 0)
 on_request(core.address, 0, slot.ctypes.data, 0)
 cancel_strategy(core.address, 0, 0)
 cancel_all(core.address, 0)
+advance(core.address, 0)
 print(time.perf_counter() - begin, time.process_time() - cpu)
 """
 
@@ -78,9 +80,22 @@ def ask(core, requests, count, start):
         clear_outbox(core)
 
 
-def make_core() -> TradingCore:
+@njit(nogil=True, error_model="numpy")
+def ask_slowly(core, requests, count, start):
+    """Send `count` requests a microsecond apart, letting arrive what is due before each."""
+    for i in range(count):
+        now = start + i * 1000
+        while advance(core, now) > 0:
+            clear_outbox(core)
+        on_request(core, np.int64(0), requests + i * 128, now)
+        clear_outbox(core)
+    while advance(core, 1 << 62) > 0:
+        clear_outbox(core)
+
+
+def make_core(**options) -> TradingCore:
     """Return a core of one instrument that has seen one quote."""
-    core = TradingCore([COIN], limits=OPEN, max_orders=1024)
+    core = TradingCore([COIN], limits=OPEN, max_orders=1024, **options)
     events = make_events(Kind.QUOTE, 1)
     feed(core.address, events.ctypes.data, 1, 1)
     return core
@@ -161,6 +176,21 @@ def market_rows(count: int, repeats: int):
                 repeats,
             )
             yield make_row(f"on_market {kind.name}, {resting} resting", value, "ns")
+    for name in ("crossed", "risk_averse", "power_prob"):
+        core, events = make_core(queue=name), make_events(Kind.QUOTE, 1024)
+        rows = make_requests(2, "rest")
+        rows["side"], rows["price"] = [0, 1], [49_995.0, 50_010.0]  # no quote comes so far
+        ask(core.address, rows.ctypes.data, 2, 2)
+        bids = events[:, : QUOTE.itemsize].view(QUOTE)["bid_price"]
+        bids[:] = np.where(np.arange(1024)[:, None] % 2, 49_995.0, 49_995.1)
+        events[:, : QUOTE.itemsize].view(QUOTE)["ask_price"] = bids + 0.1
+        value = measure(
+            lambda core=core, events=events: feed(core.address, events.ctypes.data, count, 9),
+            count,
+            repeats,
+        )
+        assert core.header["n_open"] == 2
+        yield make_row(f"on_market QUOTE, 1 at the touch, {name}", value, "ns")
     core, rng = make_core(), np.random.default_rng(2)
     bids = (500_000 + np.cumsum(rng.integers(-1, 2, 1024))) / 10
     value = measure(lambda: feed_scalars(core.address, bids, bids + 0.1, count, 9), count, repeats)
@@ -179,6 +209,15 @@ def request_rows(count: int, repeats: int):
             ask(core.address, rows.ctypes.data, count, 9)
 
         yield make_row(f"on_request {pattern}", measure(run, count, repeats), "ns")
+    rows = make_requests(count, "rest, cancel")
+    core = make_core(latency=Latency(order="10us", response="10us"))
+
+    def run_slowly(core=core, rows=rows):
+        core.open_strategy(0)
+        core.lines["due_ns"] = 0
+        ask_slowly(core.address, rows.ctypes.data, count, 9)
+
+    yield make_row("rest, cancel, 10 us each way", measure(run_slowly, count, repeats), "ns")
 
 
 def compile_rows():

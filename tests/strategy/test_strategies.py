@@ -42,8 +42,8 @@ def session(name, n_events=20_000, **values):
     return it
 
 
-def test_there_are_the_three_of_the_source_document():
-    assert sorted(path.stem for path in FOLDER.glob("*.py")) == sorted(NAMES)
+def test_there_are_the_three_of_the_source_document_and_the_example():
+    assert sorted(path.stem for path in FOLDER.glob("*.py")) == sorted([*NAMES, "ema_cross"])
 
 
 def test_every_parameter_has_a_range_and_the_state_is_numbers(name):

@@ -10,6 +10,7 @@ Layer 3.
 """
 
 import functools
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,8 +25,6 @@ from livekit.research.report.rows import Rows
 from livekit.research.report.values import to_json, to_series
 
 if TYPE_CHECKING:
-    import os
-
     import pandas as pd
 
 __all__ = ["Run"]
@@ -257,6 +256,43 @@ class Run:
         return contradictions(self.rows)
 
     # Storage.
+
+    def plot(self, prices: Any = None, *, symbol: str | None = None, theme: str = "light") -> Any:
+        """Return one figure: equity, drawdown, price with fills, position.
+
+        Parameters
+        ----------
+        prices : pandas.DataFrame, optional
+            Mids to draw: columns ``time`` and ``mid``, and ``symbol`` if there are several.
+        symbol : str, optional
+            Instrument of the price panel; the most traded one by default.
+        theme : str
+            ``light`` or ``dark``.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+
+        Raises
+        ------
+        ConfigError
+            plotly is not installed, or the run has no such symbol.
+        """
+        from livekit.research.report.figures import overview  # noqa: PLC0415 - heavy
+
+        return overview(self, prices, symbol=symbol, theme=theme)
+
+    def report(self, path: str | os.PathLike[str], prices: Any = None) -> Path:
+        """Write the run's report, one HTML file that loads nothing; return its path.
+
+        Raises
+        ------
+        ConfigError
+            plotly is not installed, or the file cannot be written.
+        """
+        from livekit.research.report.html import report  # noqa: PLC0415 - heavy
+
+        return report(self, path, prices)
 
     def save(self, folder: "str | os.PathLike[str]") -> Path:
         """Write the run as a folder, whole or not at all; replace the run there was.

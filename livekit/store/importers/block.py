@@ -1,7 +1,9 @@
 """A block of a source's rows, as columns, that can name the row to blame.
 
-Importers check whole columns at once; `Block.require` turns the first value that fails
-into a message with the file, the line, the column and the text of the value.
+Importers check whole columns at once. `Block.require` keeps the first row that fails;
+`Block.check`, called when all columns were read, turns the first of those into a message with
+the file, the line, the column and the text of the value. In between, what was read may hold
+values that are wrong.
 Layer 3.
 """
 
@@ -33,7 +35,9 @@ class Block:
     """
 
     def __init__(self, table: pa.Table, describe: Callable[[int, str], str]) -> None:
-        self.table, self.fail_text = table, describe
+        self.table, self._describe = table, describe
+        self._note: Callable[[int, str, str], None] = self._keep
+        self._first: tuple[int, str, str] | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -43,22 +47,39 @@ class Block:
 
     def part(self, rows: np.ndarray) -> "Block":
         """Return some rows; they are blamed under their places in this block."""
-        return Block(
-            self.table.take(pa.array(rows)),
-            lambda row, name: self.fail_text(int(rows[row]), name),
-        )
+        some = self.over(self.table.take(pa.array(rows)))
+        some._note = lambda row, name, text: self._note(int(rows[row]), name, text)  # noqa: SLF001
+        return some
+
+    def over(self, table: pa.Table) -> "Block":
+        """Return a block of other columns of the same rows, which are blamed here."""
+        other = Block(table, self._describe)
+        other._note, other.check = self._note, self.check  # type: ignore[method-assign]
+        return other
+
+    def _keep(self, row: int, name: str, expected: str) -> None:
+        if self._first is None or row < self._first[0]:
+            self._first = (row, name, expected)
+
+    def check(self) -> None:
+        """Refuse the first row that was found to be bad."""
+        if self._first is not None:
+            row, name, expected = self._first
+            raise DataError(
+                f"{self._describe(row, name)}, expected {expected}; nothing was imported; correct "
+                "or remove that row"
+            )
 
     def fail(self, row: int, name: str, expected: str) -> NoReturn:
-        """Refuse the value of a row: a DataError that says what was expected."""
-        raise DataError(
-            f"{self.fail_text(int(row), name)}, expected {expected}; nothing was imported; "
-            "correct or remove that row"
-        )
+        """Refuse the value of a row at once, or one that was bad above it."""
+        self._note(int(row), name, expected)
+        self.check()
+        raise AssertionError("a bad row was noted")
 
     def require(self, is_good: np.ndarray, name: str, expected: str) -> None:
-        """Refuse the first row that is not good."""
+        """Keep the first row that is not good, for `check`."""
         if not is_good.all():
-            self.fail(int(np.argmin(is_good)), name, expected)
+            self._note(int(np.argmin(is_good)), name, expected)
 
     def floats(self, name: str) -> np.ndarray:
         """Return a column as float64[n]; NaN where it is empty."""
@@ -88,8 +109,8 @@ class Block:
         """Return a column as int64[n]; an empty cell is refused."""
         column = self.table.column(name)
         if column.null_count:
-            is_given = column.is_valid().to_numpy()
-            self.fail(int(np.argmin(is_given)), name, "a whole number")
+            self.require(column.is_valid().to_numpy(), name, "a whole number")
+            column = compute.fill_null(column, pa.scalar(0, column.type))
         return np.ascontiguousarray(column.cast(pa.int64()).to_numpy(), np.int64)
 
     def times(self, name: str, unit_ns: int, unit: str) -> np.ndarray:

@@ -6,8 +6,6 @@ Layer 3.
 """
 
 import csv
-import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import IO, Final, cast
 
@@ -23,7 +21,12 @@ __all__ = ["DICTIONARY", "blocks", "header"]
 DICTIONARY: Final = pa.dictionary(pa.int32(), pa.string())
 """Type of a column with few different texts."""
 
-_INTEGER: Final = re.compile(r"[+-]?\d{1,19}")
+_EXPECTED: Final = (
+    (pa.types.is_integer, "a whole number"),
+    (pa.types.is_boolean, "true or false"),
+    (pa.types.is_timestamp, "a time in the form of the first line's"),
+    (lambda _: True, "a number"),
+)
 _PARSE_BYTES: Final = 4 << 20
 _SHOWN: Final = 60
 
@@ -70,13 +73,20 @@ def blocks(text: Text, names: list[str], types: Mapping[str, pa.DataType]) -> It
     )
     read = arrow_csv.ReadOptions(column_names=unique, block_size=_PARSE_BYTES)
     for data, first in text.blocks():
-        if not data.strip():
+        if data.isspace():
             continue
         try:
             stream = cast("IO[bytes]", pa.BufferReader(data))
             table = arrow_csv.read_csv(stream, read, convert_options=options)
         except pa.ArrowInvalid as error:
-            raise _blame(text, data, first, unique, types, error) from error
+            blame, good = _blame(text, data, first, unique, types, error)
+            if good:
+                # A row above that line may be bad in another way: it is the first, then.
+                table = arrow_csv.read_csv(
+                    cast("IO[bytes]", pa.BufferReader(good)), read, convert_options=options
+                )
+                yield _block(text, data, first, unique, table)
+            raise blame from error
         yield _block(text, data, first, unique, table)
 
 
@@ -108,37 +118,35 @@ def _blame(
     names: list[str],
     types: Mapping[str, pa.DataType],
     error: pa.ArrowInvalid,
-) -> DataError:
-    """Return the error that names the first line that Arrow could not read."""
+) -> tuple[DataError, bytes]:
+    """Return the error that names the first line that Arrow cannot read, and the lines above."""
     advice = "nothing was imported; correct or remove that line"
+
+    def found(what: str, number: int) -> tuple[DataError, bytes]:
+        above = data.split(b"\n")[: number - first]
+        good = b"\n".join([*above, b""]) if any(line.strip() for line in above) else b""
+        return DataError(f"{what}; {advice}"), good
+
     for number, cells in _lines(data, first):
         if len(cells) != len(names):
-            return DataError(
-                f"line {number} of {text.name!r} has {len(cells)} cells, expected {len(names)} "
-                f"({','.join(names[:8])}{',…' if len(names) > 8 else ''}); {advice}"
-            )
+            shown = ",".join(names[:8]) + (",…" if len(names) > 8 else "")
+            what = f"has {len(cells)} cells, expected {len(names)} ({shown})"
+            return found(f"line {number} of {text.name!r} {what}", number)
         for name, kind in types.items():
             expected = _unlike(cells[names.index(name)], kind)
             if expected:
                 where = _where(text, number, name, cells[names.index(name)])
-                return DataError(f"{where}, expected {expected}; {advice}")
+                return found(f"{where}, expected {expected}", number)
     reason = str(error).splitlines()[0]
-    return DataError(f"{text.name!r} from line {first} on is not readable: {reason}; {advice}")
+    return found(f"{text.name!r} from line {first} on is not readable: {reason}", first)
 
 
 def _unlike(cell: str, kind: pa.DataType) -> str:
     """Return what was expected of a cell that is not of a type; nothing if it is."""
     if not cell or pa.types.is_string(kind) or pa.types.is_dictionary(kind):
         return "text in UTF-8" if "\\x" in cell else ""
-    if pa.types.is_integer(kind):
-        is_good = _INTEGER.fullmatch(cell) is not None and abs(int(cell)) < 2**63
-        return "" if is_good else "a whole number"
-    if pa.types.is_timestamp(kind):
-        return "a time in the form of the first line's"
-    if pa.types.is_boolean(kind):
-        return "" if cell.lower() in {"true", "false", "1", "0"} else "true or false"
     try:
-        value = float(cell.replace("_", "?"))
-    except ValueError:
-        return "a number"
-    return "" if not math.isnan(value) or cell.lower() == "nan" else "a number"
+        pa.scalar(cell).cast(kind)
+    except pa.ArrowInvalid:
+        return next(what for is_kind, what in _EXPECTED if is_kind(kind))
+    return ""

@@ -60,7 +60,7 @@ class HftImporter:
         self._message = 0
         self._last_key = (0, 0, 0, 0)
         self._first_message = 0  # of those received at the last row's time
-        self._last_trade = (math.inf, 0)
+        self._last_trade = (math.nan, 0)
         self._next_id = 1
         self._last_ts = 0
 

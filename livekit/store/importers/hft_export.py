@@ -204,16 +204,12 @@ def export_hftbacktest(
 
     Parameters
     ----------
-    root : path
-        Folder of the catalog.
-    symbol : str
+    root, symbol, start, stop, venue
+        As for `Replay`.
     path : path
         The file, written whole or not at all.
-    start, stop : int or str, optional
-        As for `Replay`.
     kinds : iterable, optional
         Of trade, quote, book and gap; all that are recorded by default.
-    venue : str
     replace : bool
         Overwrite the file.
     progress : callable, optional
@@ -229,18 +225,13 @@ def export_hftbacktest(
     path = Path(path)
     if path.exists() and not replace:
         raise ConfigError(f"file {str(path)!r} exists already; overwrite it with --replace")
-    wanted = None if kinds is None else [kind_of(one) for one in kinds]
-    if wanted is not None and (odd := [one for one in wanted if one not in _KINDS]):
-        raise ConfigError(
-            f"{KIND_NAMES[odd[0]]} rows have no place in hftbacktest's format, expected trade, "
-            "quote, book or gap"
-        )
+    wanted = _wanted(kinds)
     temporary = path.parent / f".writing-{own_identity()[0]}-{path.name}"
     raw = temporary.with_suffix(".rows")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replay = Replay(root, [symbol], wanted or _KINDS, start, stop, venue)
-        has_books = (wanted is None or Kind.BOOK in wanted) and any(
+        replay = Replay(root, [symbol], wanted, start, stop, venue)
+        has_books = Kind.BOOK in wanted and any(
             one.parts[-4:-1] == (venue, symbol, KIND_NAMES[Kind.BOOK])
             for one in Catalog(root).paths()
         )
@@ -256,6 +247,16 @@ def export_hftbacktest(
         raw.unlink(missing_ok=True)
         temporary.unlink(missing_ok=True)
     return ExportReport(str(path), symbol, counts, n_rows, n_split)
+
+
+def _wanted(kinds: Iterable[Kind | str] | None) -> tuple[Kind, ...]:
+    wanted = _KINDS if kinds is None else tuple(kind_of(one) for one in kinds)
+    if odd := [one for one in wanted if one not in _KINDS]:
+        raise ConfigError(
+            f"{KIND_NAMES[odd[0]]} rows have no place in hftbacktest's format, expected trade, "
+            "quote, book or gap"
+        )
+    return wanted
 
 
 def _write_rows(

@@ -109,7 +109,9 @@ class OkxCsvImporter:
 
     def _times(self, block: Block, name: str) -> np.ndarray:
         if self._unit is None:
-            self._unit = unit_of(block.integers(name), name)
+            values = block.integers(name)
+            block.check()
+            self._unit = unit_of(values, name)
         return block.times(name, *UNITS[self._unit])
 
     def _trades(self, block: Block, symbol: str, rows: np.ndarray | None) -> None:
@@ -118,12 +120,15 @@ class OkxCsvImporter:
         events["price"], events["size"] = block.prices("price"), block.sizes("size")
         events["aux"] = block.mapped("side", SIDES, "'buy' or 'sell'")
         events["trade_id"] = block.integers("trade_id")
+        block.check()
         events = events if rows is None else events[rows]
         self._intake.put(symbol, Kind.TRADE, events, has_ids=True)
 
     def _candles(self, block: Block, symbol: str, rows: np.ndarray | None) -> None:
         opened = self._times(block, "open_time")
         events = bar_rows(block, opened, _MINUTE_NS, _BAR_NAMES)
+        block.require(opened % _MINUTE_NS == 0, "open_time", "the beginning of a minute")
+        block.check()
         if rows is not None:
             events, opened = events[rows], opened[rows]
         if "confirm" in block:
@@ -131,16 +136,13 @@ class OkxCsvImporter:
             is_whole = (confirmed if rows is None else confirmed[rows]) != 0
             self._intake.report.ignore("bars that were not complete", int((~is_whole).sum()))
             events, opened = events[is_whole], opened[is_whole]
-        self._count_holes(block, symbol, opened)
+        self._count_holes(symbol, opened)
         self._intake.put(symbol, Kind.BAR, events)
 
-    def _count_holes(self, block: Block, symbol: str, opened: np.ndarray) -> None:
+    def _count_holes(self, symbol: str, opened: np.ndarray) -> None:
         if not len(opened):
             return
         minutes = np.sort(opened)
-        off = opened % _MINUTE_NS != 0
-        if off.any():
-            block.fail(int(np.argmax(off)), "open_time", "the beginning of a minute")
         last = self._opened.get(symbol)
         steps = np.diff(minutes if last is None else np.concatenate(([last], minutes)))
         self._intake.report.gaps += int((steps > _MINUTE_NS).sum())

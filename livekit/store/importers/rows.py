@@ -41,7 +41,7 @@ def by_symbol(block: Block, name: str, wanted: str | None) -> list[tuple[str, np
     """Return the symbols of a block, each with the indices of its rows; None means all."""
     codes, names = block.codes(name)
     found: list[tuple[str, np.ndarray | None]] = []
-    present = np.unique(codes)
+    present = np.flatnonzero(np.bincount(codes))
     for code in present:
         if not names[code]:
             block.fail(int(np.argmax(codes == code)), name, "the name of an instrument")

@@ -5,13 +5,14 @@ own until `commit` renames its files into the catalog. An import that fails or i
 interrupted removes that folder, so it leaves nothing; what a killed process left is
 removed by the next import.
 
-Memory is bounded: rows are buffered by file and flushed as row groups when a file has 32
+Memory is bounded: rows are buffered by file and flushed as row groups when a file has 16
 MB, or all have 256 MB. Only a day whose rows came out of order, or with trades that may
 repeat, is read back and put right, one day of one kind at a time.
 Layer 3.
 """
 
 import contextlib
+import itertools
 import os
 import secrets
 import shutil
@@ -32,12 +33,13 @@ from livekit.errors import ConfigError, DataError
 from livekit.events import DTYPES, Kind
 from livekit.store.catalog import Catalog
 from livekit.store.files import open_parquet
-from livekit.store.schema import KIND_NAMES, columns, fill_rows, join, to_table, write_options
+from livekit.store.importers.report import utc
+from livekit.store.schema import columns, fill_rows, join, to_table, write_options
 
 __all__ = ["Part", "Sink"]
 
 _DAY_NS: Final = 86_400 * 1_000_000_000
-_FLUSH_BYTES: Final = 32 << 20
+_FLUSH_BYTES: Final = 16 << 20
 _TOTAL_BYTES: Final = 256 << 20
 _MAX_OPEN: Final = 32
 _MAX_QUEUED: Final = 2
@@ -99,10 +101,9 @@ class Part:
         self.n_bytes += rows.nbytes
         self.rows += len(rows)
 
-    def empty(self) -> np.ndarray:
+    def empty(self) -> list[np.ndarray]:
         """Return what is buffered, and forget it."""
-        rows = self.buffer[0] if len(self.buffer) == 1 else join(DTYPES[self.kind], self.buffer)
-        self.buffer, self.n_bytes = [], 0
+        rows, self.buffer, self.n_bytes = self.buffer, [], 0
         return rows
 
 
@@ -180,9 +181,8 @@ class Sink:
         if days[0] == days[-1] and days.min() == days.max():
             self._part(symbol, kind, int(days[0])).take(rows, has_ids=has_ids)
         else:
-            for day in np.unique(days):
-                part = self._part(symbol, kind, int(day))
-                part.take(rows[days == day], has_ids=has_ids)
+            for day, some in _by_day(days, rows):
+                self._part(symbol, kind, day).take(some, has_ids=has_ids)
         self._buffered += rows.nbytes
         if self._buffered > _FLUSH_BYTES:
             self._flush_large()
@@ -232,9 +232,10 @@ class Sink:
         while self._queued:
             self._queued.pop(0).result()
 
-    def _append(self, part: Part, rows: np.ndarray) -> None:
+    def _append(self, part: Part, rows: list[np.ndarray]) -> None:
         try:
-            table = to_table(part.kind, rows)
+            # Joined as columns: joining padded records copies field by field.
+            table = pa.concat_tables([to_table(part.kind, some) for some in rows])
             if part.writer is None:
                 part.segments.append(self._folder / f"{secrets.token_hex(8)}.parquet")
                 part.writer = _writer(part.segments[-1], part.kind, table.schema)
@@ -268,7 +269,7 @@ class Sink:
             rows = kept
         part.rows = len(rows)
         old, part.segments = part.segments, []
-        self._append(part, rows)
+        self._append(part, [rows])
         _close(part)
         for path in old:
             path.unlink()
@@ -292,6 +293,17 @@ class Sink:
         except OSError as error:
             raise _unwritable(self.catalog.root, error) from error
         return [target for _, target in moves]
+
+
+def _by_day(days: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the rows of each day: views where days follow each other, otherwise copies."""
+    if (days[1:] >= days[:-1]).all():
+        edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]
+        for first, last in itertools.pairwise(edges):
+            yield int(days[first]), rows[first:last]
+        return
+    for day in np.unique(days):
+        yield int(day), rows[days == day]
 
 
 def _writer(path: Path, kind: Kind, schema: pa.Schema) -> parquet.ParquetWriter:
@@ -339,9 +351,9 @@ def _repeated_bars(rows: np.ndarray) -> np.ndarray:
         if differs.any():
             row = int(np.argmax(differs))
             raise DataError(
-                f"two {KIND_NAMES[Kind.BAR]}s that close at {int(rows['ts_recv'][row])} ns differ "
-                f"in {name!r}: {rows[name][row]!r} and {rows[name][row + 1]!r}; nothing was "
-                "imported; remove one of them"
+                f"two bars that close at {utc(rows['ts_recv'][row])} differ in {name!r}: "
+                f"{rows[name][row]} and {rows[name][row + 1]}; nothing was imported; remove one of "
+                "them"
             )
     return repeats
 

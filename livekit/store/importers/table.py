@@ -184,7 +184,8 @@ class TableImporter:
         if sides is None:
             self._intake.report.note("the table has no sides: told by the tick test")
             sides = np.full(len(rows), NO_SIDE)
-        last = self._last.get(symbol, (np.inf, 0))
+        block.check()
+        last = self._last.get(symbol, (np.nan, 0))
         rows["aux"] = sides_by_tick(rows["price"], sides, last)
         self._last[symbol] = (float(rows["price"][-1]), int(rows["aux"][-1]))
         self._intake.put(symbol, Kind.TRADE, rows, has_ids=ids.has_ids)
@@ -209,6 +210,7 @@ class TableImporter:
         names = (roles["bid_price"], roles["bid_size"], roles["ask_price"], roles["ask_size"])
         rows = quote_rows(block, names)
         rows["ts_event"], rows["ts_recv"] = happened, received
+        block.check()
         self._intake.report.crossed += count_crossed(rows)
         self._intake.put(symbol, Kind.QUOTE, rows)
 
@@ -231,6 +233,7 @@ class TableImporter:
                 names = (roles[f"{side}_price_{depth}"], roles[f"{side}_size_{depth}"])
                 prices, sizes = level(block, *names)
                 rows[f"{side}_price"][:, depth], rows[f"{side}_size"][:, depth] = prices, sizes
+        block.check()
         self._intake.report.crossed += count_crossed(rows)
         quotes = self._touches.setdefault(symbol, Touches()).of(rows)
         self._intake.put(symbol, Kind.BOOK, rows)
@@ -261,6 +264,7 @@ class TableImporter:
         first = self._last_ts.setdefault(symbol, int(opened[0]))
         is_on_grid = (happened - first) % self._period == 0
         block.require(is_on_grid, roles["time"], f"a time on the grid of {self._period} ns")
+        block.check()
         self._intake.report.gaps += int((np.diff(opened) > self._period).sum())
         self._intake.put(symbol, Kind.BAR, rows)
 

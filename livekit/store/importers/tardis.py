@@ -132,7 +132,7 @@ class TardisImporter:
 
     def _venue(self, block: Block) -> None:
         codes, names = block.codes("exchange")
-        for code in np.unique(codes):
+        for code in np.flatnonzero(np.bincount(codes)):
             if not names[code]:
                 block.fail(int(np.argmax(codes == code)), "exchange", "the name of an exchange")
             self._intake.at_venue(VENUES.get(names[code], names[code]))
@@ -146,7 +146,8 @@ class TardisImporter:
         if (ts < before).any():
             row = int(np.argmax(ts < before))
             row = row if rows is None else int(rows[row])
-            block.fail(row, "local_timestamp", "a time not before that of the row above")
+            is_good = np.arange(len(block)) != row
+            block.require(is_good, "local_timestamp", "a time not before that of the row above")
         self._last_ts[symbol, kind] = int(ts[-1])
 
     def _trades(
@@ -163,10 +164,11 @@ class TardisImporter:
         events["ts_event"], events["ts_recv"] = happened, received
         events["price"], events["size"] = block.prices("price"), block.sizes("amount")
         events["trade_id"] = ids.of(block, "id")
+        block.check()
         if rows is not None:
-            events, sides = _taken(events, rows), sides[rows]
+            events, sides = events[rows], sides[rows]
         missing = int((sides == NO_SIDE).sum())
-        last = self._last_trades.get(symbol, (np.inf, 0))
+        last = self._last_trades.get(symbol, (np.nan, 0))
         if missing:
             sides = sides_by_tick(events["price"], sides, last)
             self._intake.report.note(
@@ -190,7 +192,8 @@ class TardisImporter:
     ) -> None:
         events = quote_rows(block, ("bid_price", "bid_amount", "ask_price", "ask_amount"))
         events["ts_event"], events["ts_recv"] = happened, received
-        events = events if rows is None else _taken(events, rows)
+        block.check()
+        events = events if rows is None else events[rows]
         self._intake.report.crossed += count_crossed(events)
         self._intake.put(symbol, Kind.QUOTE, events)
 
@@ -209,7 +212,8 @@ class TardisImporter:
             side, depth = ("bid" if i % 2 else "ask"), i // 2
             prices, sizes = level(block, price, size)
             events[f"{side}_price"][:, depth], events[f"{side}_size"][:, depth] = prices, sizes
-        events = events if rows is None else _taken(events, rows)
+        block.check()
+        events = events if rows is None else events[rows]
         self._intake.report.crossed += count_crossed(events)
         quotes = self._touches.setdefault(symbol, Touches()).of(events)
         self._intake.put(symbol, Kind.BOOK, events)
@@ -226,10 +230,8 @@ class TardisImporter:
     ) -> None:
         index = slice(None) if rows is None else rows
         is_snapshot = block.table.column("is_snapshot")
-        if is_snapshot.null_count:
-            valid = is_snapshot.is_valid().to_numpy()
-            block.fail(int(np.argmin(valid)), "is_snapshot", "true or false")
-        flags = is_snapshot.to_numpy()[index]
+        block.require(is_snapshot.is_valid().to_numpy(), "is_snapshot", "true or false")
+        flags = np.asarray(is_snapshot.fill_null(pa.scalar(False)).to_numpy())[index]
         sides = block.mapped("side", _BOOK_SIDES, "'bid' or 'ask'")
         deltas = np.zeros(len(flags), DELTA)
         deltas["ts_event"], deltas["ts_recv"] = happened[index], received[index]
@@ -238,6 +240,7 @@ class TardisImporter:
         deltas["action"] = sides[index]  # SET is 0
         deltas["price"] = block.prices("price")[index]
         deltas["size"] = block.amounts("amount")[index]
+        block.check()
         depth = self._depths.get(symbol)
         if depth is None:
             depth = self._depths[symbol] = Depth(self._intake, symbol, needs_snapshot=True)
@@ -255,8 +258,3 @@ def _with_restarts(deltas: np.ndarray, starts: np.ndarray) -> np.ndarray:
     restarts["action"] = RESTART
     joined = np.insert(deltas, starts, restarts)
     return np.ascontiguousarray(joined)
-
-
-def _taken(events: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return some rows; indexing keeps the padding of an event's dtype."""
-    return events[rows]

@@ -63,7 +63,7 @@ class Clock:
         kind: Any = column.type
         if kind.tz is None:
             self._report.note(f"times in column {name!r} have no zone: read as UTC")
-        numbers = Block(pa.table({name: column.cast(pa.int64())}), block.fail_text)
+        numbers = block.over(pa.table({name: column.cast(pa.int64())}))
         return numbers.times(name, *UNITS[kind.unit])
 
     def _floats(self, block: Block, name: str) -> np.ndarray:
@@ -78,13 +78,14 @@ class Clock:
         return self._numbers(block, name, values.astype(np.int64))
 
     def _numbers(self, block: Block, name: str, values: np.ndarray) -> np.ndarray:
+        block.check()
         unit = self._given or self._told.get(name)
         if unit is None:
             unit = self._told[name] = unit_of(values, name)
             self._report.note(
                 f"numbers in column {name!r} are {UNITS[unit][1]}, told from their digits"
             )
-        numbers = Block(pa.table({name: values}), block.fail_text)
+        numbers = block.over(pa.table({name: values}))
         return numbers.times(name, *UNITS[unit])
 
     def _parsed(self, block: Block, name: str) -> Block:
@@ -94,7 +95,7 @@ class Clock:
                 parsed = column.cast(pa.timestamp("ns", tz=tz))
             except pa.ArrowInvalid:
                 continue
-            return Block(pa.table({name: parsed}), block.fail_text)
+            return block.over(pa.table({name: parsed}))
         row = next((i for i, text in enumerate(column.to_pylist()) if not _is_time(text)), None)
         if row is None:
             return block.fail(0, name, "times that all have a zone, or none")

@@ -1,0 +1,234 @@
+"""The steps of a simulation that both ways of running a strategy share.
+
+What is under way, funding and timers come before an event (`step_before`), the requests
+of the strategy after it (`take_requests`). For a compiled strategy the callback of a
+step is called here; an interpreted one is told, and Python calls it.
+Layer 3. Allocates nothing.
+"""
+
+from typing import Final
+
+from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, ORDER, TIMER, Kind
+from livekit.research.layout import FOREVER, FUNDING, SIM, Stage, Status
+from livekit.research.queue import ROWS, TAGS
+from livekit.ring.call import call2, call4
+from livekit.ring.jit import hot, i64, inner
+from livekit.ring.memory import copy_lines, load_i64, record
+from livekit.ring.spsc import peek, release
+from livekit.strategy.compiled.driver import DRIVER, invoke
+from livekit.strategy.context import CONTEXT, LOG_ROWS, remember_book
+from livekit.trading.account import apply_funding
+from livekit.trading.feed import feed_due, feed_event, pop_feed
+from livekit.trading.layout import CORE, OUTBOX
+from livekit.trading.ledger import note_request, tick
+from livekit.trading.outbox import OUTBOX_FULL
+from livekit.trading.router import next_due
+
+__all__ = [
+    "FED",
+    "FULL",
+    "HEARD",
+    "NOTHING",
+    "TIMED",
+    "begin",
+    "call_back",
+    "count_waiting",
+    "event_at",
+    "next_due_for_strategy",
+    "next_due_in_flight",
+    "step_before",
+    "step_flight",
+    "take_requests",
+]
+
+_FETCH: Final = Stage.FETCH
+_SETTLE: Final = Stage.SETTLE
+_OWED: Final = Stage.FILL
+_MORE: Final = Status.MORE
+_END: Final = Status.END
+_ROOM: Final = Status.ROOM
+_LOG: Final = Status.LOG
+_ENDLESS: Final = Status.ENDLESS
+_ORDER: Final = int(Kind.ORDER)
+_BOOK: Final = int(Kind.BOOK)
+_TIMER: Final = int(Kind.TIMER)
+_REPORT: Final = int(OUTBOX.fields["report"][1])  # type: ignore[index]
+_CALLBACKS: Final = int(DRIVER.fields["callbacks"][1])  # type: ignore[index]
+_TIMER_EVENT: Final = int(SIM.fields["timer"][1])  # type: ignore[index]
+_FUNDING_BYTES: Final = FUNDING.itemsize
+_HALF_LOG: Final = LOG_ROWS // 2
+_MAX_ANSWERS: Final = 100_000
+
+NOTHING: Final = 0
+HEARD: Final = 1  # something the strategy may hear of
+TIMED: Final = 2  # its timer fired
+FED: Final = 3  # an event reached it
+FULL: Final = -1  # the ledger or the feed must grow first
+
+
+@hot
+def next_due_for_strategy(sim: int) -> int:
+    """Return the time before which nothing but events can reach the strategy."""
+    s = record(SIM, sim)
+    due = FOREVER
+    if s.has_latency:
+        due = min(next_due(s.core), feed_due(s.feed))
+    if s.period:
+        due = min(due, s.timer_due - 1)
+    if s.funding_index < s.n_funding:
+        due = min(due, record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES).ts - 1)
+    return due
+
+
+@hot
+def take_requests(sim: int) -> int:
+    """Give the strategy's requests to the core; return how many were taken."""
+    s = record(SIM, sim)
+    top = record(CORE, s.core)
+    taken = 0
+    while True:
+        slot = peek(s.requests)
+        if slot <= 0:
+            break
+        request = record(ORDER, slot)
+        sequence = top.sequence
+        if call4(s.on_request, s.core, 0, slot, s.now) == OUTBOX_FULL:
+            break
+        is_admitted = top.sequence != sequence
+        note_request(s.ledger, i64(request.action), i64(request.order_id) if is_admitted else 0)
+        release(s.requests)
+        s.taken += 1
+        taken += 1
+    return taken
+
+
+@hot
+def count_waiting(sim: int) -> int:
+    """Count the requests of the strategy that wait, and the reports that wait for it."""
+    s = record(SIM, sim)
+    waiting = record(CONTEXT, s.ctx).sequence - s.taken
+    return waiting + record(CORE, s.core).n_reports - s.index + s.owes_event
+
+
+@inner
+def begin(ctx: int, event: int) -> None:
+    """Make an event the one being handled; as `begin_event`, but that nothing was published."""
+    view = record(CONTEXT, ctx)
+    view.event = event
+    ts_event = record(HEAD, event).ts_event
+    if ts_event > 0:
+        view.now = ts_event
+
+
+@hot
+def event_at(sim: int, index: int) -> int:
+    """Return the address of an event of the block, under its own number of instrument."""
+    s = record(SIM, sim)
+    row = load_i64(s.queue + ROWS + index * 8)
+    instrument = load_i64(s.queue + TAGS + index * 8) >> 1
+    if instrument == 0:
+        return row
+    copy_lines(s.scratch, row, EVENT_BYTES[load_i64(row) & 15] >> 6)
+    record(HEAD, s.scratch).instrument = instrument
+    return i64(s.scratch)
+
+
+@inner
+def call_back(sim: int, event: int) -> None:
+    """Call a compiled strategy's callback of a market event, if it has one."""
+    s = record(SIM, sim)
+    kind = load_i64(event) & 15
+    begin(s.ctx, event)
+    if kind == _BOOK and s.uses_book:
+        remember_book(s.ctx, event)
+    callback = load_i64(s.driver + _CALLBACKS + kind * 8)
+    if callback:
+        record(DRIVER, s.driver).handled += 1
+        s.stage = _SETTLE
+        invoke(callback, s.ctx, event)
+
+
+@hot
+def _fire_timer(sim: int, ts: int) -> None:
+    """Give a compiled strategy its timer event."""
+    s = record(SIM, sim)
+    event = record(TIMER, sim + _TIMER_EVENT)
+    event.kind = _TIMER
+    event.instrument = ANY_INSTRUMENT
+    event.ts_event = ts
+    event.ts_recv = ts
+    event.period = s.period
+    s.timer_due = ts + s.period
+    if s.driver == 0:
+        return
+    callback = load_i64(s.driver + _CALLBACKS + _TIMER * 8)
+    if callback:
+        begin(s.ctx, sim + _TIMER_EVENT)
+        record(DRIVER, s.driver).handled += 1
+        s.stage = _SETTLE
+        invoke(callback, s.ctx, sim + _TIMER_EVENT)
+
+
+@hot
+def next_due_in_flight(sim: int) -> int:
+    """Return when the first thing under way arrives; FOREVER when nothing is."""
+    s = record(SIM, sim)
+    return min(next_due(s.core), feed_due(s.feed)) if s.has_latency else FOREVER
+
+
+@hot
+def step_flight(sim: int) -> int:
+    """Let the first thing under way arrive: HEARD, FED, or FULL with nothing done.
+
+    An event comes before a request or answer that is due at the same time.
+    """
+    s = record(SIM, sim)
+    flight, feed = next_due(s.core), feed_due(s.feed)
+    due = min(flight, feed)
+    if tick(s.ledger, due) == 0:
+        return FULL
+    s.now = due
+    if feed <= flight:
+        event = feed_event(s.feed)
+        pop_feed(s.feed)
+        if s.driver:
+            call_back(sim, event)
+        return FED
+    call2(s.advance, s.core, due + 1)
+    return HEARD
+
+
+@hot
+def step_before(sim: int, now: int) -> int:
+    """Do the first thing that comes before an event at `now`.
+
+    Timers and funding of the same time come before it, what is under way after it.
+
+    Returns
+    -------
+    int
+        NOTHING, HEARD, TIMED, FED, or FULL with nothing done. A compiled strategy's
+        callback has been called.
+    """
+    s = record(SIM, sim)
+    timer, funding = FOREVER, FOREVER
+    if s.period and s.timer_due <= now:
+        timer = now // s.period * s.period
+    if s.funding_index < s.n_funding:
+        funding = record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES).ts
+    flight = next_due_in_flight(sim)
+    if min(timer, funding, flight + 1) > now:
+        return NOTHING if tick(s.ledger, now) else FULL
+    if flight < min(timer, funding):
+        return step_flight(sim)
+    if tick(s.ledger, min(timer, funding)) == 0:
+        return FULL
+    if funding <= timer:
+        row = record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES)
+        s.funding_index += 1
+        s.now = max(s.now, funding)
+        apply_funding(s.core, row.instrument, row.rate, funding)
+        return HEARD
+    s.now = max(s.now, timer)
+    _fire_timer(sim, timer)
+    return TIMED
