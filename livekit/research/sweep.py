@@ -8,10 +8,14 @@ Every row says what the backtest of its parameters says, by the same code. The r
 themselves are not kept, which holds memory flat; `Sweep.run` makes one again. The
 equity is sampled coarsely, 1,000 to 10,000 times over the data, unless `sample` says
 otherwise: at a second a day of samples takes longer than the trading.
+
+`executor` says who works: by default threads for compiled strategies and processes for
+interpreted ones ("threads", "processes"), `workers` of them, or one for each processor;
+or any `concurrent.futures.Executor`, such as ``client.get_executor()`` of Dask. Data is
+mapped by every worker, and never sent to one.
 Layer 3.
 """
 
-import inspect
 import math
 import time
 import uuid
@@ -26,7 +30,7 @@ from livekit.research.board import Board
 from livekit.research.data import Data
 from livekit.research.progress import Progress
 from livekit.research.scores import Score, choose_keys, name_of_score
-from livekit.research.settings import make_settings
+from livekit.research.settings import SETTINGS, make_settings
 from livekit.research.simulation import Settings
 from livekit.research.sweep_result import Sweep
 from livekit.research.sweep_space import Space, Where, make_space
@@ -35,11 +39,14 @@ from livekit.research.workers_crew import Crew
 from livekit.strategy.api import Strategy
 from livekit.strategy.declaration import Declaration, declare
 
-__all__ = ["Plan", "choose_sample_ns", "make_plan", "sweep"]
+__all__ = ["PLANNED", "Plan", "choose_sample_ns", "describe_set", "make_plan", "sweep"]
+
+PLANNED: Final = ("where", "score", "method", "n", "stats", "jit", "seed", "settings")
+"""What `make_plan` is asked besides strategy, data, settings and parameters."""
+
 
 _SAMPLES_NS: Final = tuple(s * 1_000_000_000 for s in (1, 10, 60, 600, 3600))
 _MAX_SAMPLES: Final = 10_000
-_SETTINGS: Final = frozenset(inspect.signature(make_settings).parameters) - {"data"}
 
 
 def sweep(
@@ -60,40 +67,28 @@ def sweep(
     settings: Settings | None = None,
     **settings_and_params: Any,
 ) -> Sweep:
-    """Run a strategy with many parameter sets over the same data.
+    """Run a strategy with many parameter sets over the same data; see the module's head.
 
     Parameters
     ----------
     strategy : Strategy class, or path of its file
     data : Data
-        Mapped by every worker, never sent to one.
     where : callable, optional
         Keeps a parameter set if it returns True: ``lambda p: p.fast < p.slow``.
     score : str or callable
-        What ranks the sets, higher is better: the key of a statistic of `Run.stat`, or a
-        function of the Run.
-    method : {"grid", "random"}
-        All sets, or `n` different ones drawn at random by `seed`.
-    n : int, optional
+        What ranks the sets, higher is better: a key of `Run.stat`, or a function of a Run.
+    method, n, seed
+        ``"grid"``, or ``"random"`` for `n` different sets drawn by `seed`.
     stats : str or iterable of str, optional
         More columns: keys or groups of statistics, or ``"all"``.
-    executor : {None, "threads", "processes"} or Executor
-        Who works: threads for compiled strategies and processes for interpreted ones, or
-        any `concurrent.futures.Executor`, such as ``client.get_executor()`` of Dask.
-    workers : int, optional
-        Threads or processes; one for each processor by default.
-    jit : bool, optional
-        Run compiled; by default what the class says.
-    seed : int
-    progress : bool, optional
-        Whether to show progress; by default where somebody looks.
+    executor, workers
+        See the module's head.
+    jit, progress, settings
+        See `backtest`.
     params : mapping, optional
         Parameters whose names are also words of this function.
-    settings : Settings, optional
-        In place of cash, fees and so on, for many sweeps alike.
     **settings_and_params
-        What `backtest` takes: settings, and the strategy's parameters, each as one
-        number or as a list, range or array of numbers to search over.
+        Settings as of `backtest`, and parameters: numbers, or lists of them to search.
 
     Returns
     -------
@@ -102,24 +97,11 @@ def sweep(
 
     Raises
     ------
-    ConfigError
-        A parameter, setting, score or executor is impossible, or nothing is to be run.
-    StrategyError
-        The strategy cannot be compiled, or fails with every parameter set.
+    ConfigError, StrategyError
+        What is impossible, and what to do; or why every set failed.
     """
-    plan = make_plan(
-        strategy,
-        data,
-        {**settings_and_params, **(params or {})},
-        where=where,
-        score=score,
-        method=method,
-        n=n,
-        stats=stats,
-        jit=jit,
-        seed=seed,
-        settings=settings,
-    )
+    asked = {key: value for key, value in locals().items() if key in PLANNED}
+    plan = make_plan(strategy, data, {**settings_and_params, **(params or {})}, **asked)
     with Crew(executor, workers, len(plan.space.sets), is_compiled=plan.is_compiled) as crew:
         return plan.run(crew, data, progress=progress)
 
@@ -240,8 +222,8 @@ def make_plan(
     target = resolve(strategy)
     cls = target.load()
     declaration = declare(cls)
-    params = {name: value for name, value in given.items() if name not in _SETTINGS}
-    options = {name: value for name, value in given.items() if name in _SETTINGS}
+    params = {name: value for name, value in given.items() if name not in SETTINGS}
+    options = {name: value for name, value in given.items() if name in SETTINGS}
 
     def settle(part: Data) -> Settings:
         if settings is not None:

@@ -19,7 +19,7 @@ from livekit.errors import ConfigError
 from livekit.research.backtest import check_params
 from livekit.strategy.declaration import Declaration
 
-__all__ = ["Space", "make_space"]
+__all__ = ["Space", "Where", "make_space"]
 
 _MAX_SETS: Final = 1_000_000
 _DRAWS_PER_SET: Final = 1000

@@ -24,7 +24,7 @@ from livekit.research.report.run import Run
 from livekit.research.scores import Score
 from livekit.research.settings import to_duration_ns
 from livekit.research.simulation import Settings
-from livekit.research.sweep import Plan, make_plan
+from livekit.research.sweep import PLANNED, Plan, make_plan
 from livekit.research.sweep_result import Sweep
 from livekit.research.sweep_space import Where
 from livekit.research.walk_result import Fold, WalkForward
@@ -89,32 +89,30 @@ def walk_forward(
 
     Raises
     ------
-    ConfigError
+    ConfigError, StrategyError
         The data is too short for one window, or what `sweep` raises.
     """
+    asked = {key: value for key, value in locals().items() if key in PLANNED}
     windows = _windows(data, train, test, step)
-    plan = make_plan(
-        strategy,
-        data,
-        {**settings_and_params, **(params or {})},
-        where=where,
-        score=score,
-        method=method,
-        n=n,
-        stats=stats,
-        jit=jit,
-        seed=seed,
-        settings=settings,
-    )
-    folds: list[Fold] = []
+    plan = make_plan(strategy, data, {**settings_and_params, **(params or {})}, **asked)
     with Crew(executor, workers, len(plan.space.sets), is_compiled=plan.is_compiled) as crew:
-        parts = list(_parts(data, windows))
-        for number, (window, train_data, test_data) in enumerate(parts):
-            label = f"window {number + 1} of {len(parts)}"
-            fold = _fold(plan, crew, window, (train_data, test_data), label, progress=progress)
-            if fold is None:
-                break
-            folds.append(fold)
+        return _walk(plan, crew, list(_parts(data, windows)), progress=progress)
+
+
+def _walk(
+    plan: Plan,
+    crew: Crew,
+    parts: list[tuple[_Window, Data, Data]],
+    *,
+    progress: bool | None,
+) -> WalkForward:
+    folds: list[Fold] = []
+    for number, (window, train, test) in enumerate(parts):
+        label = f"window {number + 1} of {len(parts)}"
+        fold = _fold(plan, crew, window, (train, test), label, progress=progress)
+        if fold is None:
+            break
+        folds.append(fold)
     return WalkForward(folds, n_windows=len(parts))
 
 

@@ -47,7 +47,8 @@ from livekit.research.workers import Bench, Job, Outcome, Values, map_data, run_
 
 __all__ = ["Crew", "Look"]
 
-_AHEAD: Final = 10_000  # tasks handed out at a time
+_AHEAD: Final = 2000  # tasks handed out and not answered
+_BURST: Final = 50  # tasks handed out between two looks at the answers
 _LOOK_S: Final = 0.1
 _GRACE_S: Final = 0.2
 _MAX_BREAKS: Final = 3  # of a pool that lost its processes while they did nothing
@@ -228,18 +229,15 @@ class _Shift:
         waiting, lost = deque(tasks), list[int]()
         looked_s = time.monotonic()
         while waiting or self._futures:
-            while waiting and len(self._futures) < _AHEAD:
-                task = waiting.popleft()
-                try:
-                    self._submit(pool, task, is_own=is_own)
-                except BrokenExecutor:
-                    lost += [task, *waiting]
-                    waiting.clear()
-            with contextlib.suppress(queue.Empty):
-                task, done = self._answers.get(timeout=_LOOK_S)
-                del self._futures[task]
-                if not self._take(task, done):
-                    lost.append(task)
+            room = min(len(waiting), _BURST, _AHEAD - len(self._futures))
+            try:
+                for _ in range(room):
+                    self._submit(pool, waiting[0], is_own=is_own)
+                    waiting.popleft()
+            except BrokenExecutor:
+                lost += waiting
+                waiting.clear()
+            lost += self._take_answers(0.0 if room else _LOOK_S)
             if time.monotonic() - looked_s >= _LOOK_S:
                 looked_s = time.monotonic()
                 self.look(self.board, self.outcomes)
@@ -250,6 +248,18 @@ class _Shift:
             future = pool.submit(*self._call(task))
         self._futures[task] = future
         future.add_done_callback(lambda done: self._answers.put((task, done)))
+
+    def _take_answers(self, timeout_s: float) -> list[int]:
+        """Take what has come back, waiting for the first; return what was lost."""
+        lost = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                task, done = self._answers.get(timeout_s > 0, timeout_s or None)
+                timeout_s = 0.0
+                del self._futures[task]
+                if not self._take(task, done):
+                    lost.append(task)
+        return lost
 
     def _take(self, task: int, done: "Future[Outcome]") -> bool:
         """Take the answer of a task; False if the process that worked on it is lost."""
@@ -271,16 +281,12 @@ class _Shift:
     def stop(self) -> None:
         """Ask all workers to stop, and keep what comes back whole in a moment."""
         self.board.stop()
-        for future in list(self._futures.values()):
-            future.cancel()
         end_s = time.monotonic() + _GRACE_S
+        for task, future in list(self._futures.items()):
+            if not self.board.has_begun(task):  # the others end by themselves
+                future.cancel()
         while self._futures and (left := end_s - time.monotonic()) > 0:
-            try:
-                task, done = self._answers.get(timeout=left)
-            except queue.Empty:
-                break
-            del self._futures[task]
-            self._take(task, done)
+            self._take_answers(left)
         self.outcomes = {i: one for i, one in self.outcomes.items() if not one.is_stopped}
 
 
