@@ -12,6 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from livekit.research.due import count_waiting, next_due_for_strategy, next_due_in_flight
+from livekit.research.intake import take_requests
 from livekit.research.layout import SIM, Stage, Status
 from livekit.research.loop import (
     FED,
@@ -19,7 +20,6 @@ from livekit.research.loop import (
     hand_owed_fill,
     simulate,
     step_flight,
-    take_requests,
 )
 from livekit.research.staged import (
     ARRIVAL,

@@ -16,14 +16,14 @@ Layer 3. Allocates nothing.
 
 from typing import Final
 
-from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, ORDER, TIMER, Kind
+from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, TIMER, Kind
 from livekit.research.due import next_due_for_strategy, next_due_in_flight
+from livekit.research.intake import clear_reports, note_new_reports, take_requests
 from livekit.research.layout import FOREVER, FUNDING, SIM, Stage, Status
 from livekit.research.queue import QUEUE, ROWS, TAGS, top_up
-from livekit.ring.call import call2, call4
+from livekit.ring.call import call2
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import copy_lines, load_i64, record
-from livekit.ring.spsc import peek, release
 from livekit.strategy.compiled.driver import DRIVER, invoke
 from livekit.strategy.context import CONTEXT, LOG_ROWS, remember_book
 from livekit.strategy.reports import apply_report
@@ -37,8 +37,7 @@ from livekit.trading.feed import (
     venue_time,
 )
 from livekit.trading.layout import CORE, OUTBOX, outbox_at
-from livekit.trading.ledger import LEDGER, has_room, note_report, note_request, tick
-from livekit.trading.outbox import OUTBOX_FULL
+from livekit.trading.ledger import LEDGER, has_room, tick
 from livekit.trading.router import next_due, on_market
 
 __all__ = [
@@ -52,7 +51,6 @@ __all__ = [
     "simulate",
     "step_before",
     "step_flight",
-    "take_requests",
 ]
 
 _FETCH: Final = Stage.FETCH
@@ -86,28 +84,6 @@ def _next_gate(sim: int) -> int:
     return min(next_due_for_strategy(sim), record(LEDGER, record(SIM, sim).ledger).next_due)
 
 
-@hot
-def take_requests(sim: int) -> int:
-    """Give the strategy's requests to the core; return how many were taken."""
-    s = record(SIM, sim)
-    top = record(CORE, s.core)
-    taken = 0
-    while True:
-        slot = peek(s.requests)
-        if slot <= 0:
-            break
-        request = record(ORDER, slot)
-        sequence = top.sequence
-        if call4(s.on_request, s.core, 0, slot, s.now) == OUTBOX_FULL:
-            break
-        is_admitted = top.sequence != sequence
-        note_request(s.ledger, i64(request.action), i64(request.order_id) if is_admitted else 0)
-        release(s.requests)
-        s.taken += 1
-        taken += 1
-    return taken
-
-
 @inner
 def _begin(ctx: int, event: int) -> None:
     """Make an event the one being handled; as `begin_event`, but that nothing was published."""
@@ -123,9 +99,7 @@ def _hand_report(sim: int) -> None:
     """Hand the next report to a compiled strategy."""
     s = record(SIM, sim)
     driver = record(DRIVER, s.driver)
-    item = outbox_at(s.core, s.index)
-    report = item + _REPORT
-    note_report(s.ledger, item)
+    report = outbox_at(s.core, s.index) + _REPORT
     s.index += 1
     _begin(s.ctx, report)
     driver.handled += 1
@@ -198,10 +172,10 @@ def _settle(sim: int) -> int:
     while True:
         if has_room(s.ledger, s.margin) == 0:
             return _ROOM
+        note_new_reports(sim)
         while s.index < top.n_reports:
             _hand_report(sim)
-        top.n_reports = 0
-        s.index = 0
+        clear_reports(sim)
         if s.owes_event:
             s.owes_event = 0
             _call_back(sim, event_at(sim, record(QUEUE, s.queue).start - 1))
