@@ -187,7 +187,7 @@ class Reference:
         self.classes = {k: bind(c, names) for k, c in EVENT_CLASSES.items()}
         names = self.declaration.symbols or data.symbols
         self.wanted = {data.symbols.index(name) for name in names}
-        self.errors = 0
+        self.errors = self.noted = 0
 
     def run(self):
         """Put everything through; return self."""
@@ -301,6 +301,7 @@ class Reference:
                 is_admitted = int(self.core.header["sequence"]) != sequence
                 order_id = int(request["order_id"][0]) if is_admitted else 0
                 note_request(self.ledger.address, int(request["action"][0]), order_id)
+                self.note_reports()
 
     def take_requests(self):
         """Take what the strategy asked for."""
@@ -309,12 +310,17 @@ class Reference:
 
     def take_reports(self, *, is_heard=True):
         """Write the reports down, then let the strategy hear them one by one."""
-        count = int(self.core.header["n_reports"])
-        for row in range(count):
-            note_report(self.ledger.address, self.core.outbox[row:].ctypes.data)
+        self.note_reports()
+        self.noted = 0
         reports = [row["report"].copy() for row in self.core.drain()]
         for report in reports if is_heard else ():
             self.hear(report)
+
+    def note_reports(self):
+        """Write down the reports that the ledger does not know yet."""
+        while self.noted < int(self.core.header["n_reports"]):
+            note_report(self.ledger.address, self.core.outbox[self.noted :].ctypes.data)
+            self.noted += 1
 
     def hear(self, event):
         """Call the callbacks of an event."""

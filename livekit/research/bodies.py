@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from livekit.research.due import count_waiting, next_due_for_strategy, next_due_in_flight
+from livekit.research.intake import take_requests
 from livekit.research.layout import SIM, Stage, Status
 from livekit.research.loop import hand_owed_fill, simulate
 from livekit.research.staged import (
@@ -27,7 +28,7 @@ from livekit.research.staged import (
     stage_timer,
 )
 from livekit.research.staged_runner import Staged
-from livekit.research.steps import FED, FULL, step_flight, take_requests
+from livekit.research.steps import FED, FULL, step_flight
 from livekit.strategy.api import Strategy
 from livekit.strategy.context import Context
 from livekit.strategy.declaration import Declaration

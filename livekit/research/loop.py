@@ -18,6 +18,7 @@ from typing import Final
 
 from livekit.events import HEAD, Kind
 from livekit.research.due import next_due_for_strategy
+from livekit.research.intake import clear_reports, note_new_reports, take_requests
 from livekit.research.layout import FUNDING, SIM, Stage, Status
 from livekit.research.queue import QUEUE, ROWS, TAGS, top_up
 from livekit.research.steps import (
@@ -27,7 +28,6 @@ from livekit.research.steps import (
     call_back,
     event_at,
     step_before,
-    take_requests,
 )
 from livekit.ring.jit import hot, inner
 from livekit.ring.memory import load_i64, record
@@ -36,7 +36,7 @@ from livekit.strategy.context import CONTEXT, LOG_ROWS, remember_book
 from livekit.strategy.reports import apply_report
 from livekit.trading.feed import arrival_time, feed_due, push_feed, venue_time
 from livekit.trading.layout import CORE, OUTBOX, outbox_at
-from livekit.trading.ledger import LEDGER, has_room, note_report
+from livekit.trading.ledger import LEDGER, has_room
 from livekit.trading.router import on_market
 
 __all__ = ["hand_owed_fill", "simulate"]
@@ -71,9 +71,7 @@ def _hand_report(sim: int) -> None:
     """Hand the next report to a compiled strategy."""
     s = record(SIM, sim)
     driver = record(DRIVER, s.driver)
-    item = outbox_at(s.core, s.index)
-    report = item + _REPORT
-    note_report(s.ledger, item)
+    report = outbox_at(s.core, s.index) + _REPORT
     s.index += 1
     begin(s.ctx, report)
     driver.handled += 1
@@ -118,10 +116,10 @@ def _settle(sim: int) -> int:
     while True:
         if has_room(s.ledger, s.margin) == 0:
             return _ROOM
+        note_new_reports(sim)
         while s.index < top.n_reports:
             _hand_report(sim)
-        top.n_reports = 0
-        s.index = 0
+        clear_reports(sim)
         if s.owes_event:
             s.owes_event = 0
             call_back(sim, event_at(sim, record(QUEUE, s.queue).start - 1))

@@ -17,6 +17,7 @@ from livekit.errors import ConfigError, LivekitError, StrategyError
 from livekit.events import SLOT_BYTES
 from livekit.research.bodies import Body, CompiledBody, InterpretedBody
 from livekit.research.data import Data
+from livekit.research.intake import clear_reports, note_new_reports
 from livekit.research.layout import FUNDING, SIM, Status
 from livekit.research.queue import QUEUE
 from livekit.ring.call import address_of
@@ -37,7 +38,7 @@ from livekit.strategy.table import InstrumentTable
 from livekit.trading.core import TradingCore
 from livekit.trading.feed import RECORDED, Feed
 from livekit.trading.latency import Latency
-from livekit.trading.ledger import close, note_report
+from livekit.trading.ledger import close
 from livekit.trading.ledger_rows import Ledger
 from livekit.trading.limits import Fees, RiskLimits
 from livekit.trading.router import advance, on_request
@@ -225,11 +226,8 @@ class Simulation:
         """Cancel what the strategy left open, as the engine does when one leaves."""
         self.ledger.grow(self._margin)
         self.core.cancel_strategy(0, self.now)
-        # A strategy that failed has not heard all that is there.
-        for row in range(int(self.view["index"]), int(self.core.header["n_reports"])):
-            note_report(self.ledger.address, self.core.outbox[row:].ctypes.data)
-        self.core.clear_outbox()
-        self.view["index"] = 0
+        note_new_reports(self._memory.ctypes.data)
+        clear_reports(self._memory.ctypes.data)
 
     def finish(self) -> None:
         """Let everything in flight arrive, call `on_stop`, cancel the rest, sample a last time."""

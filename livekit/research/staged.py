@@ -14,6 +14,7 @@ from typing import Final
 
 from livekit.events import EVENT_BYTES, HEAD, SLOT_BYTES, Kind
 from livekit.research.due import next_due_for_strategy
+from livekit.research.intake import clear_reports, note_new_reports
 from livekit.research.layout import SIM, Status
 from livekit.research.queue import QUEUE, TAGS, top_up
 from livekit.research.steps import (
@@ -30,7 +31,7 @@ from livekit.ring.memory import copy_lines, load_i64, record, store_i64
 from livekit.strategy.pool import BATCH, POOL
 from livekit.trading.feed import FEED, arrival_time, feed_due, push_feed, venue_time
 from livekit.trading.layout import CORE, OUTBOX, outbox_at
-from livekit.trading.ledger import has_room, note_report, tick
+from livekit.trading.ledger import has_room, tick
 from livekit.trading.market import may_fill
 from livekit.trading.router import on_market
 
@@ -216,14 +217,12 @@ def stage_reports(sim: int, pool: int) -> int:
     if has_room(s.ledger, s.margin) == 0:
         return -1
     listed = record(POOL, pool)
+    note_new_reports(sim)
     while s.index < top.n_reports and listed.listed < BATCH:
-        item = outbox_at(s.core, s.index)
-        note_report(s.ledger, item)
-        _list(pool, item + _REPORT)
+        _list(pool, outbox_at(s.core, s.index) + _REPORT)
         s.index += 1
     if s.index == top.n_reports:
-        top.n_reports = 0
-        s.index = 0
+        clear_reports(sim)
     return i64(listed.listed)
 
 

@@ -8,21 +8,19 @@ Layer 3. Allocates nothing.
 
 from typing import Final
 
-from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, ORDER, TIMER, Kind
+from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, TIMER, Kind
 from livekit.research.due import next_due_in_flight
 from livekit.research.layout import FOREVER, FUNDING, SIM, Stage, Status
 from livekit.research.queue import ROWS, TAGS
-from livekit.ring.call import call2, call4
+from livekit.ring.call import call2
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import copy_lines, load_i64, record
-from livekit.ring.spsc import peek, release
 from livekit.strategy.compiled.driver import DRIVER, invoke
 from livekit.strategy.context import CONTEXT, LOG_ROWS, remember_book
 from livekit.trading.account import apply_funding
 from livekit.trading.feed import feed_due, feed_event, pop_feed
-from livekit.trading.layout import CORE, OUTBOX
-from livekit.trading.ledger import note_request, tick
-from livekit.trading.outbox import OUTBOX_FULL
+from livekit.trading.layout import OUTBOX
+from livekit.trading.ledger import tick
 from livekit.trading.router import next_due
 
 __all__ = [
@@ -36,7 +34,6 @@ __all__ = [
     "event_at",
     "step_before",
     "step_flight",
-    "take_requests",
 ]
 
 _FETCH: Final = Stage.FETCH
@@ -62,28 +59,6 @@ HEARD: Final = 1  # something the strategy may hear of
 TIMED: Final = 2  # its timer fired
 FED: Final = 3  # an event reached it
 FULL: Final = -1  # the ledger or the feed must grow first
-
-
-@hot
-def take_requests(sim: int) -> int:
-    """Give the strategy's requests to the core; return how many were taken."""
-    s = record(SIM, sim)
-    top = record(CORE, s.core)
-    taken = 0
-    while True:
-        slot = peek(s.requests)
-        if slot <= 0:
-            break
-        request = record(ORDER, slot)
-        sequence = top.sequence
-        if call4(s.on_request, s.core, 0, slot, s.now) == OUTBOX_FULL:
-            break
-        is_admitted = top.sequence != sequence
-        note_request(s.ledger, i64(request.action), i64(request.order_id) if is_admitted else 0)
-        release(s.requests)
-        s.taken += 1
-        taken += 1
-    return taken
 
 
 @inner

@@ -22,7 +22,7 @@ from numba import types
 from livekit.errors import ConfigError, LivekitError, StrategyError
 from livekit.events import DTYPES, Kind
 from livekit.instruments import Instrument
-from livekit.research import due, staged, steps
+from livekit.research import due, intake, staged, steps
 from livekit.research.backtest import Target, describe, describe_data, run_through, to_run
 from livekit.research.board import Board
 from livekit.research.data import Data
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Bench", "Job", "Outcome", "map_data", "open_arrays", "run_task", "write_arrays"]
 
 _STAGED: Final[tuple[tuple[Any, int], ...]] = (
-    *((function, 1) for function in (staged.commit, due.count_waiting, steps.take_requests)),
+    *((function, 1) for function in (staged.commit, due.count_waiting, intake.take_requests)),
     *((function, 1) for function in (due.next_due_for_strategy, due.next_due_in_flight)),
     *((function, 2) for function in (staged.next_batch, staged.cut, staged.stage_owed)),
     *((function, 2) for function in (staged.stage_reports, staged.stage_timer)),
