@@ -21,6 +21,7 @@ import numpy as np
 from livekit.errors import ConfigError, StrategyError
 from livekit.events import Reject
 from livekit.research.data import Data
+from livekit.research.interrupts import Interrupts
 from livekit.research.progress import Progress
 from livekit.research.report.run import Run
 from livekit.research.settings import SETTINGS, make_settings
@@ -34,7 +35,16 @@ from livekit.trading.latency import Latency
 from livekit.trading.limits import RiskLimits
 from livekit.version import __version__
 
-__all__ = ["Target", "backtest", "check_params", "describe", "resolve"]
+__all__ = [
+    "Target",
+    "backtest",
+    "check_params",
+    "describe",
+    "describe_data",
+    "resolve",
+    "run_through",
+    "to_run",
+]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -149,75 +159,102 @@ def backtest(
         What is impossible, and why; of a strategy that failed too often in a row the
         error's attribute `run` is what there was until then.
     """
+    start_s = time.perf_counter()
     given = {key: value for key, value in locals().items() if key in SETTINGS}
-    job = _Job(strategy, data, settings or make_settings(data, **given), params)
-    return job.run(jit=jit, seed=seed, progress=progress, name=name)
+    chosen = settings or make_settings(data, **given)
+    simulation, target, values = _prepare(strategy, data, chosen, params, jit=jit)
+    identity = {"name": name or simulation.declaration.name, "seed": seed}
+    return run_through(simulation, target, values, identity, start_s=start_s, progress=progress)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A strategy, data, settings and parameters, to be run once."""
+def _prepare(
+    strategy: type[Strategy] | str | Path,
+    data: Data,
+    settings: Settings,
+    params: dict[str, float],
+    *,
+    jit: bool | None,
+) -> tuple[Simulation, Target, dict[str, float]]:
+    """Return a fresh simulation, the file it runs and the values of its parameters."""
+    target = resolve(strategy)
+    cls = target.load()
+    values = check_params(declare(cls), params)
+    is_compiled = bool(cls.jit if jit is None else jit)
+    return Simulation(cls, values, data, settings, is_compiled=is_compiled), target, values
 
-    strategy: type[Strategy] | str | Path
-    data: Data
-    settings: Settings
-    params: dict[str, float]
 
-    def run(self, *, jit: bool | None, seed: int, progress: bool | None, name: str) -> Run:
-        """Run it; see `backtest`."""
-        target = resolve(self.strategy)
-        cls = target.load()
-        declaration = declare(cls)
-        values = check_params(declaration, self.params)
-        is_compiled = bool(cls.jit if jit is None else jit)
-        started, start_s = dt.datetime.now(dt.UTC), time.perf_counter()
-        simulation = Simulation(cls, values, self.data, self.settings, is_compiled=is_compiled)
-        is_partial = _run(simulation, declaration.name, progress=progress)
-        meta = describe(simulation, target, values, is_compiled=is_compiled, seed=seed)
-        meta |= {
-            "name": name or declaration.name,
-            "started": started.isoformat(timespec="seconds"),
-            "wall_s": time.perf_counter() - start_s,
-            "is_partial": is_partial or bool(simulation.failure),
-        }
-        ledger = simulation.ledger
-        orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
-        run = Run(meta, orders, fills, equity, ledger.marks)
-        if simulation.failure:
-            text = f"strategy {declaration.name!r} was stopped: {simulation.failure}"
-            error = StrategyError(text)
-            error.run = run  # type: ignore[attr-defined]
-            raise error
-        return run
+def run_through(
+    simulation: Simulation,
+    target: Target,
+    values: dict[str, float],
+    identity: dict[str, Any],
+    *,
+    start_s: float,
+    progress: bool | None,
+) -> Run:
+    """Put all data through a fresh simulation and return its run; see `backtest`.
+
+    Parameters
+    ----------
+    simulation : Simulation
+    target, values
+        Of the strategy.
+    identity : dict
+        Entries of the run's meta: name and seed.
+    start_s : float
+        When the work began, of `time.perf_counter`.
+    progress : bool, optional
+    """
+    started = dt.datetime.now(dt.UTC)
+    label = simulation.declaration.name
+    is_partial = _run(simulation, label, progress=progress)
+    meta = describe(simulation, target, values) | identity
+    meta |= {
+        "started": started.isoformat(timespec="seconds"),
+        "wall_s": time.perf_counter() - start_s,
+        "is_partial": is_partial or bool(simulation.failure),
+    }
+    run = to_run(simulation, meta)
+    if simulation.failure:
+        error = StrategyError(f"strategy {label!r} was stopped: {simulation.failure}")
+        error.run = run  # type: ignore[attr-defined]
+        raise error
+    return run
+
+
+def to_run(simulation: Simulation, meta: dict[str, Any]) -> Run:
+    """Return what a finished simulation wrote down, under a meta from `describe`."""
+    ledger = simulation.ledger
+    orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
+    return Run(meta, orders, fills, equity, ledger.marks)
 
 
 def _run(simulation: Simulation, label: str, *, progress: bool | None) -> bool:
     """Put all data through; True when the user interrupted it."""
-    is_interrupted = False
-    with Progress(simulation.data.n_events, f"backtest {label}", is_shown=progress) as bar:
+    n_events = simulation.data.n_events
+    with (
+        Interrupts(simulation.interrupt),
+        Progress(n_events, f"backtest {label}", is_shown=progress) as bar,
+    ):
         try:
             while simulation.step():
                 bar.update(simulation.position)
         except KeyboardInterrupt:
-            is_interrupted = True
-            _log.warning(
-                "backtest interrupted at event %d of %d; the run is partial",
-                simulation.position,
-                simulation.data.n_events,
-            )
-    simulation.finish()
-    return is_interrupted
+            simulation.interrupt()
+        simulation.finish()
+    if simulation.is_interrupted:
+        done = simulation.position
+        _log.warning("backtest interrupted at event %d of %d; the run is partial", done, n_events)
+    return simulation.is_interrupted
 
 
 def describe(
     simulation: Simulation,
     target: Target,
     values: dict[str, float],
-    *,
-    is_compiled: bool,
-    seed: int,
+    source: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what a run was made of, as JSON takes it."""
+    """Return what a run was made of, as JSON takes it; `source` is from `describe_data`."""
     data, settings, core = simulation.data, simulation.settings, simulation.core
     ledger = simulation.ledger.view
     markets = core.markets[: len(data.symbols)]
@@ -229,16 +266,8 @@ def describe(
         "file": str(target.path),
         "code_hash": target.code_hash,
         "params": dict(values),
-        "jit": is_compiled,
-        "data": {
-            "root": data.root,
-            "symbols": list(data.symbols),
-            "start_ns": data.first_ts,
-            "stop_ns": data.last_ts,
-            "n_events": data.n_events,
-            "hash": data.hash,
-            "gaps": data.gaps(),
-        },
+        "jit": bool(simulation.body.driver),
+        "data": describe_data(data) if source is None else source,
         "instruments": [asdict(one) for one in data.instruments],
         "models": {
             "latency": settings.latency.describe(),
@@ -250,7 +279,6 @@ def describe(
             "unlimited_depth": settings.unlimited_depth,
         },
         "cash": settings.cash,
-        "seed": seed,
         "sample_ns": settings.sample_ns,
         "marks": {
             symbol: sum(touch) / 2 for symbol, touch in zip(data.symbols, touches, strict=True)
@@ -268,6 +296,19 @@ def describe(
         "latency": _constants(settings.latency),
         "version": __version__,
         "stopped_ns": simulation.now,
+    }
+
+
+def describe_data(data: Data, *, is_named: bool = True) -> dict[str, Any]:
+    """Return which data it is; with its hash and gaps, for which all of it is looked at."""
+    return {
+        "root": data.root,
+        "symbols": list(data.symbols),
+        "start_ns": data.first_ts,
+        "stop_ns": data.last_ts,
+        "n_events": data.n_events,
+        "hash": data.hash if is_named else "",
+        "gaps": data.gaps() if is_named else [],
     }
 
 

@@ -42,6 +42,7 @@ _WORDS: Final = (
     "answers",  # rounds of reports and requests at one time
     "feed",  # FEED, market events on their way to the strategy
     "delays_feed",
+    "last_arrival",  # of the events seen, when the last one reaches strategies by a slow feed
 )
 
 SIM: Final = np.dtype(

@@ -9,6 +9,7 @@ Layer 3. Allocates nothing.
 from typing import Final
 
 from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, ORDER, TIMER, Kind
+from livekit.research.due import next_due_in_flight
 from livekit.research.layout import FOREVER, FUNDING, SIM, Stage, Status
 from livekit.research.queue import ROWS, TAGS
 from livekit.ring.call import call2, call4
@@ -32,10 +33,7 @@ __all__ = [
     "TIMED",
     "begin",
     "call_back",
-    "count_waiting",
     "event_at",
-    "next_due_for_strategy",
-    "next_due_in_flight",
     "step_before",
     "step_flight",
     "take_requests",
@@ -67,20 +65,6 @@ FULL: Final = -1  # the ledger or the feed must grow first
 
 
 @hot
-def next_due_for_strategy(sim: int) -> int:
-    """Return the time before which nothing but events can reach the strategy."""
-    s = record(SIM, sim)
-    due = FOREVER
-    if s.has_latency:
-        due = min(next_due(s.core), feed_due(s.feed))
-    if s.period:
-        due = min(due, s.timer_due - 1)
-    if s.funding_index < s.n_funding:
-        due = min(due, record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES).ts - 1)
-    return due
-
-
-@hot
 def take_requests(sim: int) -> int:
     """Give the strategy's requests to the core; return how many were taken."""
     s = record(SIM, sim)
@@ -100,14 +84,6 @@ def take_requests(sim: int) -> int:
         s.taken += 1
         taken += 1
     return taken
-
-
-@hot
-def count_waiting(sim: int) -> int:
-    """Count the requests of the strategy that wait, and the reports that wait for it."""
-    s = record(SIM, sim)
-    waiting = record(CONTEXT, s.ctx).sequence - s.taken
-    return waiting + record(CORE, s.core).n_reports - s.index + s.owes_event
 
 
 @inner
@@ -141,9 +117,9 @@ def call_back(sim: int, event: int) -> None:
     begin(s.ctx, event)
     if kind == _BOOK and s.uses_book:
         remember_book(s.ctx, event)
+    record(DRIVER, s.driver).handled += 1  # also a book that is only kept for `book`
     callback = load_i64(s.driver + _CALLBACKS + kind * 8)
     if callback:
-        record(DRIVER, s.driver).handled += 1
         s.stage = _SETTLE
         invoke(callback, s.ctx, event)
 
@@ -167,13 +143,6 @@ def _fire_timer(sim: int, ts: int) -> None:
         record(DRIVER, s.driver).handled += 1
         s.stage = _SETTLE
         invoke(callback, s.ctx, sim + _TIMER_EVENT)
-
-
-@hot
-def next_due_in_flight(sim: int) -> int:
-    """Return when the first thing under way arrives; FOREVER when nothing is."""
-    s = record(SIM, sim)
-    return min(next_due(s.core), feed_due(s.feed)) if s.has_latency else FOREVER
 
 
 @hot
@@ -212,7 +181,9 @@ def step_before(sim: int, now: int) -> int:
     """
     s = record(SIM, sim)
     timer, funding = FOREVER, FOREVER
-    if s.period and s.timer_due <= now:
+    if s.period and s.timer_due == 0:  # it begins with the first event
+        s.timer_due = (now // s.period + 1) * s.period
+    elif s.period and s.timer_due <= now:
         timer = now // s.period * s.period
     if s.funding_index < s.n_funding:
         funding = record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES).ts

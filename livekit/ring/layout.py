@@ -15,6 +15,7 @@ What the other side wrote is untrusted: it must move forward and keep
 Layer 1.
 """
 
+import mmap
 from typing import Final
 
 import numpy as np
@@ -85,8 +86,19 @@ SIDE: Final = np.dtype(
 SIDE_BYTES: Final = SIDE.itemsize
 
 
+_LARGE_BYTES: Final = 1 << 18
+
+
 def aligned_zeros(n_bytes: int, alignment: int = 128) -> np.ndarray:
-    """Return uint8[n_bytes] of zeros whose address is a multiple of `alignment`."""
+    """Return uint8[n_bytes] of zeros whose address is a multiple of `alignment`.
+
+    Large ones are pages of their own, which cost nothing until they are written and go
+    back to the system when freed. The allocator's heap would clear all of them: 90 ms
+    for each simulation after the first, in place of 0.1.
+    """
+    if n_bytes >= _LARGE_BYTES and alignment <= mmap.PAGESIZE:
+        pages = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        return np.frombuffer(pages, np.uint8)
     room = np.zeros(n_bytes + alignment, np.uint8)
     start = -room.ctypes.data % alignment
     return room[start : start + n_bytes]

@@ -17,6 +17,7 @@ from livekit.errors import ConfigError
 from livekit.events import BOOK
 from livekit.instruments import Instrument
 from livekit.ring.call import address_of
+from livekit.ring.layout import aligned_zeros
 from livekit.trading.account import AccountManager
 from livekit.trading.ids import MAX_EPOCH
 from livekit.trading.latency import Latency
@@ -176,9 +177,7 @@ class TradingCore:
         for name, (dtype, shape) in sections.items():
             offsets[name] = end
             end += -(-dtype.itemsize * math.prod(shape) // _ALIGN) * _ALIGN
-        memory = np.zeros(end + _ALIGN, np.uint8)
-        start = -memory.ctypes.data % _ALIGN
-        block = memory[start : start + end]
+        block = aligned_zeros(end, _ALIGN)
         self.memory = block
         self.address = int(block.ctypes.data)
         self.header: np.ndarray = block[: CORE.itemsize].view(CORE).reshape(())

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from livekit.ring.layout import aligned_zeros
 from livekit.trading.ledger import LEDGER
 from livekit.trading.ledger_layout import EQUITY_LOG, FILL_LOG, ORDER_LOG
 
@@ -56,9 +57,9 @@ class Ledger:
         self.view: Any = self._memory[0]
         self._rows = np.full(max_orders + 1, -1, np.int64)
         self._logs = {
-            "orders": np.zeros(first_rows, ORDER_LOG),
-            "fills": np.zeros(first_rows, FILL_LOG),
-            "equity": np.zeros(first_rows, EQUITY_LOG),
+            "orders": _rows(first_rows, ORDER_LOG),
+            "fills": _rows(first_rows, FILL_LOG),
+            "equity": _rows(first_rows, EQUITY_LOG),
         }
         self._marks = np.zeros((first_rows, n_marks))
         self.view["n_marks"] = n_marks
@@ -77,7 +78,7 @@ class Ledger:
         for name, log in self._logs.items():
             used = int(self.view[f"n_{name}"])
             if used + margin > len(log):
-                larger = np.zeros(max(2 * len(log), used + 2 * margin), log.dtype)
+                larger = _rows(max(2 * len(log), used + 2 * margin), log.dtype)
                 # As bytes: an assignment of records leaves their padding alone.
                 larger.view(np.uint8)[: used * log.itemsize] = log[:used].view(np.uint8)
                 self._logs[name] = larger
@@ -96,3 +97,7 @@ class Ledger:
     def marks(self) -> np.ndarray:
         """A copy of the marks, float64[samples, instruments]; NaN where there was none."""
         return self._marks[: int(self.view["n_equity"])].copy()
+
+
+def _rows(n_rows: int, dtype: np.dtype) -> np.ndarray:
+    return aligned_zeros(n_rows * dtype.itemsize).view(dtype)

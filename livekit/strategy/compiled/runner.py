@@ -56,6 +56,8 @@ class Compiled:
     table : InstrumentTable
     wait_name : str
         One of WAITS.
+    program : Program, optional
+        Of the same class, from `build`, for many runs of it: then nothing is built here.
 
     Attributes
     ----------
@@ -78,12 +80,13 @@ class Compiled:
         context: Context,
         table: InstrumentTable,
         wait_name: str = "laptop",
+        program: Program | None = None,
     ) -> None:
         self.failure = ""
         self.is_stopped = False
         self._declaration, self._context, self._table = declaration, context, table
         self._words = context.words
-        self.program: Program = build(type(strategy), declaration)
+        self.program: Program = program or build(type(strategy), declaration)
         _fill_state(strategy, declaration, context)
         self._memory = aligned_zeros(DRIVER.itemsize).view(DRIVER)
         self._view = self._memory[0]
