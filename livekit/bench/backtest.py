@@ -27,6 +27,7 @@ from livekit.bench.report import Row, make_row
 
 __all__ = ["Outcome", "Plan", "backtest_rows"]
 
+_SWEEP: Final = {"fast": list(range(20, 201, 20)), "slow": list(range(250, 701, 50))}
 _MS: Final = 1_000_000
 _TEN_MS: Final = {"entry_ns": 10 * _MS, "response_ns": 10 * _MS}
 
@@ -238,6 +239,53 @@ def _event_driven(bench: _Bench) -> None:
             ]
 
 
+def _sweeps(bench: _Bench) -> None:
+    """Measure work 4: 100 pairs over the quotes, on two cores, on one, and in vectorbt."""
+    plan, rival = bench.plan, RIVALS["vectorbt"]
+    n_pairs = len(_SWEEP["fast"]) * len(_SWEEP["slow"])
+    total = n_pairs * plan.n_quotes / 1e6
+    with ExitStack() as stack:
+        sides = bench.sides(stack, ["vectorbt"])
+        own, theirs = sides["livekit"], sides.get("vectorbt")
+        own.ask("sweep", workers=2, fast=[20, 40], slow=[250])  # compiles
+        answers: dict[str, list[dict[str, Any]]] = {"2 threads": [], "1 thread": [], "rival": []}
+        for _ in range(plan.slow_runs):
+            answers["2 threads"].append(own.ask("sweep", workers=2, **_SWEEP))
+            answers["1 thread"].append(own.ask("sweep", workers=1, **_SWEEP))
+            if theirs:
+                answers["rival"].append(theirs.ask("sweep", **_SWEEP))
+    two, one, other = (
+        [total / answer["seconds"] for answer in answers[name]]
+        for name in ("2 threads", "1 thread", "rival")
+    )
+    label, unit = f"sweep of {n_pairs} pairs, 2 threads", "M pair-quotes/s"
+    if theirs:
+        ours, known = answers["2 threads"][0], answers["rival"][0]
+        unlike = abs(ours["n_orders"] - known["n_orders"])
+        money = abs(ours["pnl"] - known["pnl"])
+        bench.outcome.rows += [
+            make_row(
+                f"sweep of {n_pairs} pairs: unlike orders",
+                [float(unlike)],
+                f"of {known['n_orders']:,}",
+                peer=rival.name,
+                target=("<=", 0.0),
+            ),
+            make_row(
+                f"sweep of {n_pairs} pairs: difference of profit",
+                [money],
+                f"of {known['pnl']:,.4f}",
+                peer=rival.name,
+                target=("<=", 1e-4),
+            ),
+            make_row(label, two, unit, peer=rival.name, peer_values=other, target=(">=", 4.0)),
+            make_row(f"sweep of {n_pairs} pairs, {rival.name}", other, unit),
+        ]
+    bench.outcome.rows.append(
+        make_row(label, two, unit, peer="1 thread", peer_values=one, target=(">=", 1.8))
+    )
+
+
 def _starts(bench: _Bench) -> None:
     """Time a new process from its start to the first result of a strategy."""
     text = (bench.plan.works / "ema_cross.py").read_text(encoding="utf-8")
@@ -299,6 +347,7 @@ def backtest_rows(plan: Plan) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="livekit-bench-") as folder:
         bench = _Bench(plan, Path(folder), outcome)
         _event_driven(bench)
+        _sweeps(bench)
         _starts(bench)
         _footprints(bench)
     return outcome
