@@ -241,7 +241,7 @@ class InterpretedBody:
         # What a full ledger interrupted: the batch is seen first, then answered.
         if commit(self._sim) == 0:
             return Status.ROOM
-        status = self._answer()
+        status = Status.END if inner.failure else self._answer()
         while status == Status.MORE and words[_POSITION] < until:
             status = self._next()
             if status != Status.MORE:

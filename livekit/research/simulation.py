@@ -205,11 +205,11 @@ class Simulation:
         before = self.position
         status = self.body.advance(self._budget)
         self._pace(self.position - before, time.monotonic_ns() - start_ns)
-        if self.body.failure:
+        if status == Status.ROOM:
+            self._room()  # also of one that failed: the venue has yet to see its last events
+        elif self.body.failure:
             self.failure = self.body.failure
             return False
-        if status == Status.ROOM:
-            self._room()
         elif self.is_interrupted or self.body.is_interrupted:
             self.is_interrupted = True
             return False

@@ -35,10 +35,9 @@ def test_interpreted_equals_compiled_in_random_worlds(scale):
     check()
 
 
-@settings(max_examples=40)
+@settings(max_examples=100)
 @given(world=backtests.worlds(), params=backtests.actions(), jit=st.booleans())
 def test_ledger_and_feed_that_grow_in_the_middle_change_nothing(world, params, jit):
-    params["size"] = min(params["size"], 0.05)
     roomy = backtests.simulate(ACTING, *world, jit=jit, **params)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Simulation, "_margin", 150)
@@ -91,6 +90,7 @@ def test_bundled_strategy_runs_the_same_both_ways_over_recorded_data(path, laten
 
 
 EAGER = {
+    "ema_cross": {"fast": 0.2, "slow": 0.02, "band_bps": 0.5},
     "momentum": {"fast": 0.5, "slow": 0.1, "band_bps": 0.0, "warm_up": 50, "size": 0.01},
     "mean_reversion": {"window": 64, "entry": 1.0, "edge_bps": 0.5},
     "pairs": {"weight": 0.005, "warm_up": 100, "entry": 1.0, "edge_bps": 1.0},
@@ -152,8 +152,8 @@ FAULTY = backtests.strategy("faulty")
 
 
 @pytest.mark.parametrize("jit", [True, False], ids=["compiled", "interpreted"])
-def test_exception_of_on_start_is_the_callers(jit):
-    with pytest.raises(ValueError, match="planned"):
+def test_exception_of_on_start_ends_the_run_before_it_begins(jit):
+    with pytest.raises(StrategyError, match=r"on_start of .* raised ValueError: planned"):
         lk.backtest(
             backtests.FOLDER / "faulty.py", backtests.random_data(1, n=50), jit=jit, place=6
         )
