@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from livekit.research.data import Data, load
     from livekit.research.report.compare import compare
     from livekit.research.report.run import Run
+    from livekit.research.report.saved import run, runs
+    from livekit.research.sweep import sweep
+    from livekit.research.verify import verify
+    from livekit.research.walk import walk_forward
     from livekit.ring.queue import LockFreeQueue
+    from livekit.store.importers.frame import import_frame
     from livekit.strategy.api import (
         BUY,
         FOK,
@@ -81,7 +86,13 @@ __all__ = [
     "backtest",
     "compare",
     "export",
+    "import_frame",
     "load",
+    "run",
+    "runs",
+    "sweep",
+    "verify",
+    "walk_forward",
 ]
 
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -99,6 +110,11 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "livekit.research.data": ("Data", "load"),
     "livekit.research.report.run": ("Run",),
     "livekit.research.report.compare": ("compare",),
+    "livekit.research.report.saved": ("run", "runs"),
+    "livekit.research.sweep": ("sweep",),
+    "livekit.research.verify": ("verify",),
+    "livekit.research.walk": ("walk_forward",),
+    "livekit.store.importers.frame": ("import_frame",),
     "livekit.strategy.export.exporting": ("export",),
     "livekit.trading.account": ("AccountManager",),
     "livekit.trading.latency": ("Latency",),

@@ -43,7 +43,13 @@ PUBLIC = {
     "backtest": "livekit.research.backtest",
     "compare": "livekit.research.report.compare",
     "export": "livekit.strategy.export.exporting",
+    "import_frame": "livekit.store.importers.frame",
     "load": "livekit.research.data",
+    "run": "livekit.research.report.saved",
+    "runs": "livekit.research.report.saved",
+    "sweep": "livekit.research.sweep",
+    "verify": "livekit.research.verify",
+    "walk_forward": "livekit.research.walk",
 }
 
 

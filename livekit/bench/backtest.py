@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -33,13 +33,14 @@ _TEN_MS: Final = {"entry_ns": 10 * _MS, "response_ns": 10 * _MS}
 
 _NAMES: Final = {"ema_cross": "EMA cross", "market_maker": "market maker"}
 
-_TARGETS: Final = {
-    ("ema_cross", "hftbacktest"): 5.0,
-    ("ema_cross", "nautilus"): 150.0,
-    ("market_maker", "hftbacktest"): 4.0,
-    ("market_maker", "nautilus"): 200.0,
+_EVENT_DRIVEN: Final = ("hftbacktest", "nautilus")
+
+_TARGETS: Final[dict[tuple[str, str], dict[str, float]]] = {
+    ("ema_cross", "compiled"): {"hftbacktest": 5.0, "nautilus": 150.0},
+    ("ema_cross", "interpreted"): {"nautilus": 4.0},
+    ("market_maker", "compiled"): {"hftbacktest": 4.0, "nautilus": 200.0},
 }
-"""Least ratio of rates, compiled."""
+"""Least ratio of rates, by work and form."""
 
 _SAME: Final[tuple[tuple[str, str, str, dict[str, Any]], ...]] = (
     ("EMA cross", "hftbacktest", "ema_cross", {}),
@@ -110,6 +111,13 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
 
+class _Turn(NamedTuple):
+    """Whose turn it is, and what it is asked for besides the work."""
+
+    side: Side
+    options: dict[str, Any]
+
+
 class _Bench:
     """The folder of one benchmark, and the sides that are up."""
 
@@ -145,7 +153,7 @@ class _Bench:
         """Return the fills of a work."""
         file = self.folder / "fills.npy"
         side.ask(work, fills=str(file), **options)
-        return np.load(file)
+        return np.load(file, allow_pickle=False)
 
 
 def _same_fills(bench: _Bench, sides: Mapping[str, Side]) -> None:
@@ -172,43 +180,38 @@ def _same_fills(bench: _Bench, sides: Mapping[str, Side]) -> None:
             bench.outcome.notes.append(f"{label}, {RIVALS[key].name}: first at {difference.first}")
 
 
-def _rates(
-    bench: _Bench, sides: Mapping[str, Side], work: str, **options: Any
-) -> dict[str, list[float]]:
+def _rates(plan: Plan, work: str, turns: Mapping[str, _Turn]) -> dict[str, list[float]]:
     """Time a work on all sides in turns: millions of events a second, one number a run."""
-    plan = bench.plan
-    rates: dict[str, list[float]] = {key: [] for key in sides}
+    rates: dict[str, list[float]] = {key: [] for key in turns}
     for number in range(plan.runs):
-        for key, side in sides.items():
-            if key == "nautilus" and number >= plan.slow_runs:
-                continue
-            seconds = side.ask(work, **(options if key == "livekit" else {}))["seconds"]
-            rates[key].append(plan.n_events / seconds / 1e6)
+        for key, turn in turns.items():
+            if key != "nautilus" or number < plan.slow_runs:  # that one takes a minute a run
+                seconds = turn.side.ask(work, **turn.options)["seconds"]
+                rates[key].append(plan.n_events / seconds / 1e6)
     return rates
 
 
-def _rate_rows(label: str, work: str, rates: Mapping[str, list[float]]) -> list[Row]:
-    """Return livekit's row against every rival, and the rivals' own."""
-    ours, rows = rates["livekit"], []
-    rivals = [key for key in rates if key != "livekit"]
-    for key in rivals:
-        least = _TARGETS.get((work, key))
-        rows.append(
-            make_row(
-                label,
-                ours,
-                "M events/s",
-                peer=RIVALS[key].name,
-                peer_values=rates[key],
-                target=None if least is None else (">=", least),
-            )
+def _rate_rows(
+    label: str,
+    ours: list[float],
+    rivals: Mapping[str, list[float]],
+    targets: Mapping[str, float],
+) -> list[Row]:
+    """Return livekit's row against every rival that there is a target for, or its row alone."""
+    unit = "M events/s"
+    rows = [
+        make_row(
+            label,
+            ours,
+            unit,
+            peer=RIVALS[key].name,
+            peer_values=rivals[key],
+            target=(">=", least),
         )
-    if not rivals:
-        rows.append(make_row(label, ours, "M events/s"))
-    rows += [
-        make_row(f"{_NAMES[work]}, {RIVALS[key].name}", rates[key], "M events/s") for key in rivals
+        for key, least in targets.items()
+        if key in rivals
     ]
-    return rows
+    return rows or [make_row(label, ours, unit)]
 
 
 def _event_driven(bench: _Bench) -> None:
@@ -216,55 +219,71 @@ def _event_driven(bench: _Bench) -> None:
     outcome = bench.outcome
     with ExitStack() as stack:
         sides = bench.sides(stack, RIVALS)
+        own = sides["livekit"]
         _same_fills(bench, sides)
-        timed = {key: side for key, side in sides.items() if key != "vectorbt"}
         for work, name in _NAMES.items():
-            for side in timed.values():
-                side.ask(work)  # compiles
-            outcome.rows += _rate_rows(f"{name}, compiled", work, _rates(bench, timed, work))
-        few = {key: side for key, side in timed.items() if key != "hftbacktest"}
-        rates = _rates(bench, few, "ema_cross", jit=False)
-        rows = _rate_rows("EMA cross, interpreted", "", {"livekit": rates["livekit"]})
-        if "nautilus" in rates:
-            rows = [
-                make_row(
-                    "EMA cross, interpreted",
-                    rates["livekit"],
-                    "M events/s",
-                    peer=RIVALS["nautilus"].name,
-                    peer_values=rates["nautilus"],
-                    target=(">=", 4.0),
-                )
+            own.ask(work)  # compiles; the rivals' first run was for their fills
+            turns = {"compiled": _Turn(own, {}), "interpreted": _Turn(own, {"jit": False})}
+            if work == "market_maker":
+                del turns["interpreted"]
+            turns |= {k: _Turn(s, {}) for k, s in sides.items() if k in _EVENT_DRIVEN}
+            rates = _rates(bench.plan, work, turns)
+            rivals: dict[str, list[float]] = {k: rates[k] for k in _EVENT_DRIVEN if k in rates}
+            for form in ("compiled", "interpreted"):
+                if form in rates:
+                    targets = _TARGETS[work, form]
+                    outcome.rows += _rate_rows(f"{name}, {form}", rates[form], rivals, targets)
+            outcome.rows += [
+                make_row(f"{name}, {RIVALS[key].name}", values, "M events/s")
+                for key, values in rivals.items()
             ]
-        outcome.rows += rows
 
 
 def _sweeps(bench: _Bench) -> None:
     """Measure work 4: 100 pairs over the quotes, on two cores, on one, and in vectorbt."""
-    plan = bench.plan
+    plan, rival = bench.plan, RIVALS["vectorbt"]
     n_pairs = len(_SWEEP["fast"]) * len(_SWEEP["slow"])
     total = n_pairs * plan.n_quotes / 1e6
     with ExitStack() as stack:
         sides = bench.sides(stack, ["vectorbt"])
-        own = sides["livekit"]
-        own.ask("sweep", workers=2, fast=[20], slow=[250])  # compiles
-        two, one, theirs = [], [], []
+        own, theirs = sides["livekit"], sides.get("vectorbt")
+        own.ask("sweep", workers=2, fast=[20, 40], slow=[250])  # compiles
+        answers: dict[str, list[dict[str, Any]]] = {"2 threads": [], "1 thread": [], "rival": []}
         for _ in range(plan.slow_runs):
-            two.append(total / own.ask("sweep", workers=2, **_SWEEP)["seconds"])
-            one.append(total / own.ask("sweep", workers=1, **_SWEEP)["seconds"])
-            if "vectorbt" in sides:
-                theirs.append(total / sides["vectorbt"].ask("sweep", **_SWEEP)["seconds"])
+            answers["2 threads"].append(own.ask("sweep", workers=2, **_SWEEP))
+            answers["1 thread"].append(own.ask("sweep", workers=1, **_SWEEP))
+            if theirs:
+                answers["rival"].append(theirs.ask("sweep", **_SWEEP))
+    two, one, other = (
+        [total / answer["seconds"] for answer in answers[name]]
+        for name in ("2 threads", "1 thread", "rival")
+    )
     label, unit = f"sweep of {n_pairs} pairs, 2 threads", "M pair-quotes/s"
-    rows = [
-        make_row(label, two, unit, peer="1 thread", peer_values=one, target=(">=", 1.8)),
-    ]
     if theirs:
-        name = RIVALS["vectorbt"].name
-        rows.insert(
-            0, make_row(label, two, unit, peer=name, peer_values=theirs, target=(">=", 4.0))
-        )
-        rows.append(make_row(f"sweep of {n_pairs} pairs, {name}", theirs, unit))
-    bench.outcome.rows += rows
+        ours, known = answers["2 threads"][0], answers["rival"][0]
+        unlike = abs(ours["n_orders"] - known["n_orders"])
+        money = abs(ours["pnl"] - known["pnl"])
+        bench.outcome.rows += [
+            make_row(
+                f"sweep of {n_pairs} pairs: unlike orders",
+                [float(unlike)],
+                f"of {known['n_orders']:,}",
+                peer=rival.name,
+                target=("<=", 0.0),
+            ),
+            make_row(
+                f"sweep of {n_pairs} pairs: difference of profit",
+                [money],
+                f"of {known['pnl']:,.4f}",
+                peer=rival.name,
+                target=("<=", 1e-4),
+            ),
+            make_row(label, two, unit, peer=rival.name, peer_values=other, target=(">=", 4.0)),
+            make_row(f"sweep of {n_pairs} pairs, {rival.name}", other, unit),
+        ]
+    bench.outcome.rows.append(
+        make_row(label, two, unit, peer="1 thread", peer_values=one, target=(">=", 1.8))
+    )
 
 
 def _starts(bench: _Bench) -> None:
@@ -328,6 +347,7 @@ def backtest_rows(plan: Plan) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="livekit-bench-") as folder:
         bench = _Bench(plan, Path(folder), outcome)
         _event_driven(bench)
+        _sweeps(bench)
         _starts(bench)
         _footprints(bench)
     return outcome

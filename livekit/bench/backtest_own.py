@@ -26,6 +26,7 @@ from livekit.events import Kind
 from livekit.research.backtest import backtest
 from livekit.research.data import Data, load
 from livekit.research.report.run import Run
+from livekit.research.sweep import sweep
 from livekit.trading.latency import Latency
 from livekit.trading.queue_model import QueueModel
 
@@ -56,7 +57,7 @@ class _Bench:
     def data(self, *, quotes_only: bool = False) -> Data:
         """Return the market as data, or its quotes alone."""
         if quotes_only not in self._data:
-            events = to_events(np.load(self.market, mmap_mode="r"))
+            events = to_events(np.load(self.market, mmap_mode="r", allow_pickle=False))
             kept: dict[tuple[str, str | Kind], np.ndarray] = {
                 (symbol, kind): rows
                 for (symbol, kind), rows in events.items()
@@ -83,22 +84,30 @@ def run_work(works: Path, data: Data, request: dict[str, Any]) -> Run:
         order (``ioc``), queue, partial, entry_ns and response_ns.
     """
     name = request["work"]
-    latency = Latency(order=request.get("entry_ns", 0), response=request.get("response_ns", 0))
     params: dict[str, Any] = {"is_ioc": True} if request.get("order") == "ioc" else {}
     return backtest(
         works / f"{name}.py",
         data,
         jit=request.get("jit", True),
         progress=False,
-        cash=_CASH,
-        maker=0.0,
-        taker=_TAKER,
-        latency=latency,
-        queue=QueueModel(request.get("queue", "risk_averse"), hidden="empty"),
-        partial_fills=request.get("partial", False),
-        unlimited_depth=True,
+        **_settings(request),
         **params,
     )
+
+
+def _settings(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the money and the models of a request."""
+    return {
+        "cash": _CASH,
+        "maker": 0.0,
+        "taker": _TAKER,
+        "latency": Latency(
+            order=request.get("entry_ns", 0), response=request.get("response_ns", 0)
+        ),
+        "queue": QueueModel(request.get("queue", "risk_averse"), hidden="empty"),
+        "partial_fills": request.get("partial", False),
+        "unlimited_depth": True,
+    }
 
 
 def _run_one(bench: _Bench, request: dict[str, Any]) -> _Answer:
@@ -135,10 +144,32 @@ def _load_root(_bench: _Bench, request: dict[str, Any]) -> _Answer:
     return _Answer(seconds, {"n_events": sum(len(stream.rows) for stream in streams)})
 
 
+def _run_sweep(bench: _Bench, request: dict[str, Any]) -> _Answer:
+    """Run work 4: every pair of spans over the quotes."""
+    data = bench.data(quotes_only=True)
+    start = time.perf_counter()
+    done = sweep(
+        bench.works / "ema_cross.py",
+        data,
+        score="net_pnl",
+        workers=request["workers"],
+        jit=True,
+        progress=False,
+        fast=request["fast"],
+        slow=request["slow"],
+        **_settings(request),
+    )
+    seconds = time.perf_counter() - start
+    frame = done.frame
+    totals = {name: frame[name].sum().item() for name in ("n_orders", "n_fills")}
+    return _Answer(seconds, {**totals, "pnl": frame["net_pnl"].sum().item()})
+
+
 _WORKS: Final[dict[str, Callable[[_Bench, dict[str, Any]], _Answer]]] = {
     "ema_cross": _run_one,
     "load": _load_root,
     "market_maker": _run_one,
+    "sweep": _run_sweep,
 }
 
 

@@ -76,7 +76,7 @@ def _add_export(parsers: _Parsers) -> None:
     parser.add_argument("file", help="to be written")
     parser.add_argument("--format", default=_EXPORTS[0], choices=_EXPORTS, help="default: it")
     parser.add_argument("--data", default="replay_data", help="folder (default: %(default)s)")
-    parser.add_argument("--symbol", required=True)
+    parser.add_argument("--symbol", required=True, help="the instrument")
     parser.add_argument("--venue", default="okx", help="default: %(default)s")
     parser.add_argument("--kinds", metavar="KIND,…", help="of trade, quote, book, gap")
     parser.add_argument("--start", help="UTC time: 2026-01-05T09:30")

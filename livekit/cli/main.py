@@ -19,8 +19,11 @@ from livekit.cli import (
     demo,
     engines,
     reference,
+    report,
     runs,
     strategies,
+    sweep,
+    verify,
 )
 from livekit.cli.output import print_error
 from livekit.errors import LivekitError
@@ -53,7 +56,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"livekit {livekit.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (demo, backtest, runs, engines, strategies, data, bench, reference):
+    groups = (
+        demo,
+        backtest,
+        sweep,
+        verify,
+        runs,
+        report,
+        engines,
+        strategies,
+        data,
+        bench,
+        reference,
+    )
+    for group in groups:
         group.add_parsers(commands)
     return parser
 

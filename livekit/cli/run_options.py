@@ -7,6 +7,7 @@ Layer 5.
 
 import argparse
 import contextlib
+import math
 import signal
 import threading
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ __all__ = [
     "add_strategy",
     "choose",
     "finish_first",
+    "market_of",
     "open_data",
     "read_settings",
 ]
@@ -146,6 +148,32 @@ def open_data(options: argparse.Namespace, declaration: "Declaration") -> "Data"
     return load(options.data, symbols, options.start, options.stop, venue=options.venue)
 
 
+def market_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what is assumed of the market, under the names of `make_settings`.
+
+    Raises
+    ------
+    ConfigError
+        A latency, queue or amount is none.
+    """
+    from livekit.trading.latency import Latency
+    from livekit.trading.queue_model import QueueModel
+
+    if not 0 < options.cash < math.inf:
+        raise ConfigError(f"cash is {options.cash!r}, expected an amount above 0")
+    return {
+        "cash": options.cash,
+        "maker": options.maker,
+        "taker": options.taker,
+        "latency": Latency.parse(options.latency),
+        "queue": QueueModel.parse(options.queue),
+        "partial_fills": not options.whole_fills,
+        "sample": options.sample,
+        "funding": options.funding,
+        "unlimited_depth": options.unlimited_depth,
+    }
+
+
 def read_settings(options: argparse.Namespace, data: "Data") -> "Settings":
     """Return the assumptions as a simulation takes them.
 
@@ -155,23 +183,8 @@ def read_settings(options: argparse.Namespace, data: "Data") -> "Settings":
         One of them is impossible.
     """
     from livekit.research.settings import make_settings
-    from livekit.trading.latency import Latency
-    from livekit.trading.queue_model import QueueModel
 
-    if not options.cash > 0:
-        raise ConfigError(f"cash is {options.cash!r}, expected an amount above 0")
-    return make_settings(
-        data,
-        cash=options.cash,
-        maker=options.maker,
-        taker=options.taker,
-        latency=Latency.parse(options.latency),
-        queue=QueueModel.parse(options.queue),
-        partial_fills=not options.whole_fills,
-        sample=options.sample,
-        funding=options.funding,
-        unlimited_depth=options.unlimited_depth,
-    )
+    return make_settings(data, **market_of(options))
 
 
 @contextlib.contextmanager

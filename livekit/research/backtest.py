@@ -21,6 +21,7 @@ import numpy as np
 from livekit.errors import ConfigError, StrategyError
 from livekit.events import Reject
 from livekit.research.data import Data
+from livekit.research.interrupts import Interrupts
 from livekit.research.progress import Progress
 from livekit.research.report.run import Run
 from livekit.research.settings import SETTINGS, make_settings
@@ -158,31 +159,28 @@ def backtest(
         What is impossible, and why; of a strategy that failed too often in a row the
         error's attribute `run` is what there was until then.
     """
+    start_s = time.perf_counter()
     given = {key: value for key, value in locals().items() if key in SETTINGS}
-    job = _Job(strategy, data, settings or make_settings(data, **given), params)
-    return job.run(jit=jit, seed=seed, progress=progress, name=name)
+    chosen = settings or make_settings(data, **given)
+    simulation, target, values = _prepare(strategy, data, chosen, params, jit=jit)
+    identity = {"name": name or simulation.declaration.name, "seed": seed}
+    return run_through(simulation, target, values, identity, start_s=start_s, progress=progress)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A strategy, data, settings and parameters, to be run once."""
-
-    strategy: type[Strategy] | str | Path
-    data: Data
-    settings: Settings
-    params: dict[str, float]
-
-    def run(self, *, jit: bool | None, seed: int, progress: bool | None, name: str) -> Run:
-        """Run it; see `backtest`."""
-        target = resolve(self.strategy)
-        cls = target.load()
-        declaration = declare(cls)
-        values = check_params(declaration, self.params)
-        is_compiled = bool(cls.jit if jit is None else jit)
-        start_s = time.perf_counter()
-        simulation = Simulation(cls, values, self.data, self.settings, is_compiled=is_compiled)
-        identity = {"name": name or declaration.name, "seed": seed}
-        return run_through(simulation, target, values, identity, start_s=start_s, progress=progress)
+def _prepare(
+    strategy: type[Strategy] | str | Path,
+    data: Data,
+    settings: Settings,
+    params: dict[str, float],
+    *,
+    jit: bool | None,
+) -> tuple[Simulation, Target, dict[str, float]]:
+    """Return a fresh simulation, the file it runs and the values of its parameters."""
+    target = resolve(strategy)
+    cls = target.load()
+    values = check_params(declare(cls), params)
+    is_compiled = bool(cls.jit if jit is None else jit)
+    return Simulation(cls, values, data, settings, is_compiled=is_compiled), target, values
 
 
 def run_through(
@@ -233,20 +231,21 @@ def to_run(simulation: Simulation, meta: dict[str, Any]) -> Run:
 
 def _run(simulation: Simulation, label: str, *, progress: bool | None) -> bool:
     """Put all data through; True when the user interrupted it."""
-    is_interrupted = False
-    with Progress(simulation.data.n_events, f"backtest {label}", is_shown=progress) as bar:
+    n_events = simulation.data.n_events
+    with (
+        Interrupts(simulation.interrupt),
+        Progress(n_events, f"backtest {label}", is_shown=progress) as bar,
+    ):
         try:
             while simulation.step():
                 bar.update(simulation.position)
         except KeyboardInterrupt:
-            is_interrupted = True
-            _log.warning(
-                "backtest interrupted at event %d of %d; the run is partial",
-                simulation.position,
-                simulation.data.n_events,
-            )
-    simulation.finish()
-    return is_interrupted
+            simulation.interrupt()
+        simulation.finish()
+    if simulation.is_interrupted:
+        done = simulation.position
+        _log.warning("backtest interrupted at event %d of %d; the run is partial", done, n_events)
+    return simulation.is_interrupted
 
 
 def describe(

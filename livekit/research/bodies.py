@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
-from livekit.events import Kind
+from livekit.research.due import count_waiting, next_due_for_strategy, next_due_in_flight
+from livekit.research.intake import take_requests
 from livekit.research.layout import SIM, Stage, Status
-from livekit.research.loop import simulate
+from livekit.research.loop import hand_owed_fill, simulate
 from livekit.research.staged import (
     ARRIVAL,
     HEAR,
@@ -26,19 +27,11 @@ from livekit.research.staged import (
     stage_reports,
     stage_timer,
 )
-from livekit.research.steps import (
-    FED,
-    FULL,
-    count_waiting,
-    next_due_for_strategy,
-    next_due_in_flight,
-    step_flight,
-    take_requests,
-)
+from livekit.research.staged_runner import Staged
+from livekit.research.steps import FED, FULL, step_flight
 from livekit.strategy.api import Strategy
 from livekit.strategy.context import Context
 from livekit.strategy.declaration import Declaration
-from livekit.strategy.interpreted import Interpreted
 from livekit.strategy.pool import BATCH
 from livekit.strategy.table import InstrumentTable
 
@@ -65,11 +58,20 @@ class Body(Protocol):
         Why the strategy was stopped; empty while it may go on.
     writes_log : bool
         Whether compiled code writes log lines that Python must take.
+    is_interrupted : bool
+        Whether an interrupt came out of a callback.
     """
 
     driver: int
-    failure: str
     writes_log: bool
+
+    @property
+    def failure(self) -> str:
+        """See above."""
+
+    @property
+    def is_interrupted(self) -> bool:
+        """See above."""
 
     def connect(self, memory: np.ndarray) -> None:
         """Work on a SIM[1], its words filled in, from now on."""
@@ -85,6 +87,12 @@ class Body(Protocol):
 
     def stop(self) -> None:
         """Call `on_stop`; raises nothing."""
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes of the strategy's object that are its own."""
+
+    def interrupt(self) -> None:
+        """Let `advance` return after the event in hand, or within some milliseconds."""
 
 
 class CompiledBody:
@@ -102,9 +110,17 @@ class CompiledBody:
         from livekit.strategy.compiled import Compiled  # noqa: PLC0415
 
         self._inner = Compiled(strategy, declaration, context, table, "spin", program)
+        self.is_interrupted = False  # a signal's handler runs between two calls of `simulate`
         self.driver = self._inner.address
         self.writes_log = bool(self._inner.program.texts)
         self.failure = ""
+
+    def attributes(self) -> dict[str, Any]:
+        """See Body; compiled, there are none but the state record."""
+        return {}
+
+    def interrupt(self) -> None:
+        """See Body; a budget is some milliseconds."""
 
     def connect(self, memory: np.ndarray) -> None:
         """See Body."""
@@ -146,16 +162,25 @@ class CompiledBody:
             while step_flight(self._sim) == FULL:
                 room()
         except Exception as error:  # noqa: BLE001 - any of them is the strategy's
-            if self._inner.note_failure(error):
-                self.failure = self._inner.failure
+            self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        """Log and count an exception of a callback; the last one ends the strategy."""
+        if not self._inner.note_failure(error):
+            return
+        try:
+            hand_owed_fill(self._sim)
+        except Exception as another:  # noqa: BLE001 - as above
+            self._inner.note_failure(another)
+        self.failure = self._inner.failure
 
     def _run(self, budget: int) -> int:
         while True:
             try:
                 status = int(simulate(self._sim, budget))
             except Exception as error:  # noqa: BLE001 - any of them is the strategy's
-                if self._inner.note_failure(error):
-                    self.failure = self._inner.failure
+                self._note(error)
+                if self.failure:
                     return Status.END
                 continue
             if self.writes_log:
@@ -174,7 +199,7 @@ class InterpretedBody:
         table: InstrumentTable,
     ) -> None:
         self.driver, self.writes_log = 0, False
-        self._inner = _Staged(strategy, declaration, context, table, "spin")
+        self._inner = Staged(strategy, declaration, context, table, "spin")
         self._offsets = np.zeros(BATCH, np.int64)
 
     def connect(self, memory: np.ndarray) -> None:
@@ -188,6 +213,19 @@ class InterpretedBody:
         """See Body."""
         return self._inner.failure
 
+    @property
+    def is_interrupted(self) -> bool:
+        """See Body."""
+        return self._inner.is_interrupted
+
+    def attributes(self) -> dict[str, Any]:
+        """See Body."""
+        return self._inner.attributes
+
+    def interrupt(self) -> None:
+        """See Body."""
+        self._inner.interrupt()
+
     def start(self) -> None:
         """See Body."""
         self._inner.start()
@@ -198,32 +236,40 @@ class InterpretedBody:
 
     def advance(self, budget: int) -> int:
         """See Body."""
-        inner, objects = self._inner, self._inner.pool.address
-        sim, words = self._sim, self._words
+        inner, words = self._inner, self._words
         until = words[_POSITION] + budget
         # What a full ledger interrupted: the batch is seen first, then answered.
-        if commit(sim) == 0:
+        if commit(self._sim) == 0:
             return Status.ROOM
         status = self._answer()
         while status == Status.MORE and words[_POSITION] < until:
-            status = int(next_batch(sim, objects))
-            if status == TIMER:
-                stage_timer(sim, objects)
-                inner.handle(may_cut=False)
-            elif status == ARRIVAL:
-                stage_arrival(sim, objects)
-                inner.handle(may_cut=False)
-            elif status == Status.MORE:
-                last = inner.handle(may_cut=True)
-                if last >= 0:
-                    cut(sim, last)
-                if commit(sim) == 0:
-                    return Status.ROOM
-            elif status != HEAR:
+            status = self._next()
+            if status != Status.MORE:
                 return status
             if inner.failure:
                 return Status.END
             status = self._answer()
+            if inner.is_interrupted:
+                break
+        return status
+
+    def _next(self) -> int:
+        """Let the next batch, timer or arrival happen; a Status."""
+        inner, objects = self._inner, self._inner.pool.address
+        status = int(next_batch(self._sim, objects))
+        if status == HEAR:
+            return Status.MORE
+        if status in (TIMER, ARRIVAL):
+            stage = stage_timer if status == TIMER else stage_arrival
+            stage(self._sim, objects)
+            inner.handle(may_cut=False)
+            return Status.MORE
+        if status == Status.MORE:
+            last = inner.handle(may_cut=True)
+            if last >= 0:
+                cut(self._sim, last)
+            if commit(self._sim) == 0:
+                return Status.ROOM
         return status
 
     def drain(self, room: Callable[[], None]) -> int:
@@ -254,6 +300,7 @@ class InterpretedBody:
             while True:
                 listed = stage_reports(self._sim, objects)
                 if listed < 0:
+                    self._view["gate"] = -1  # what was sent meanwhile has not been looked at
                     return Status.ROOM
                 if listed == 0:
                     break
@@ -268,84 +315,3 @@ class InterpretedBody:
                 self._view["gate"] = next_due_for_strategy(self._sim)
                 return Status.MORE
         return Status.ENDLESS
-
-
-class _Staged(Interpreted):
-    """The interpreted runner over batches that are put into its pool from outside."""
-
-    _batch: list[Any]
-    _may_cut = False
-
-    @property
-    def pool(self) -> Any:
-        """The objects of a batch."""
-        return self._pool
-
-    def handle(self, *, may_cut: bool) -> int:
-        """Call the callbacks of the listed events.
-
-        Returns the place of the event whose callback sent the first request, where
-        that ends the batch; else -1.
-        """
-        pool = self._pool
-        words = pool.words
-        listed, kind = words[pool.LISTED], words[pool.KIND]
-        if listed == 0:
-            return -1
-        self._listed, self._cut_at, self._may_cut = listed, -1, may_cut
-        if kind:
-            base = pool.base(kind)
-            self._batch = pool.flat[base : base + listed]
-            self._iterator = iter(self._batch)
-            self._call_each(self._takers[Kind(kind)])
-        else:
-            self._batch = pool.indices[:listed].tolist()
-            self._iterator = iter(self._batch)
-            self._call_mixed()
-        self._handled += self._listed
-        if self._cut_at >= 0:
-            words[pool.NOW] = pool.times[self._cut_at]
-        self._may_cut = False
-        self._batch = []
-        self._rest()
-        pool.recycle()
-        return self._cut_at
-
-    def _end_batch(self) -> None:
-        """Let the batch end with the event being handled: it has sent a request."""
-        if self._may_cut and self._cut_at < 0:
-            index = self._index()
-            del self._batch[index + 1 :]
-            self._listed, self._cut_at = index + 1, index
-
-    def new(
-        self, symbol: str, side: int, quantity: float, price: float | None, tif: int, options: int
-    ) -> int:
-        """See Host."""
-        order_id = super().new(symbol, side, quantity, price, tif, options)
-        self._end_batch()
-        return order_id
-
-    def modify(self, order_id: int, quantity: float | None, price: float | None) -> int:
-        """See Host."""
-        done = super().modify(order_id, quantity, price)
-        self._end_batch()
-        return done
-
-    def cancel(self, order_id: int) -> int:
-        """See Host."""
-        done = super().cancel(order_id)
-        self._end_batch()
-        return done
-
-    def cancel_all(self, symbol: str | None) -> int:
-        """See Host."""
-        done = super().cancel_all(symbol)
-        self._end_batch()
-        return done
-
-    def close(self, symbol: str) -> int:
-        """See Host."""
-        done = super().close(symbol)
-        self._end_batch()
-        return done

@@ -115,7 +115,9 @@ class Data:
         Parameters
         ----------
         arrays : mapping of (symbol, kind) to structured array of the kind's dtype
-            In the order of (ts_recv, sequence). Kept, not copied.
+            In the order of (ts_recv, sequence). Kept, not copied, unless its rows carry a
+            number of instrument of their own, which does not count. Of events with equal
+            times and sequence numbers those of the array that stands first come first.
         instruments : sequence of Instrument
             Of all symbols in `arrays`; their order numbers them.
 
@@ -287,7 +289,7 @@ class _Arrays:
                 )
             _check(symbol, kind, rows)
             if len(rows):
-                self._streams.append(Stream(numbers[symbol], kind, rows))
+                self._streams.append(Stream(numbers[symbol], kind, _unnumbered(rows)))
         self.n_events = sum(len(one.rows) for one in self._streams)
         self.days = [None] if self.n_events else []
         edges = [(int(r.rows["ts_recv"][0]), int(r.rows["ts_recv"][-1])) for r in self._streams]
@@ -311,13 +313,32 @@ class _Arrays:
 
     @property
     def hash(self) -> str:
-        """Name of the arrays: of their bytes."""
+        """Name of the arrays: of the bytes of their fields."""
         symbols = tuple(one.symbol for one in self.instruments)
         return name_of((symbols, self.first_ts, self.last_ts), self._fingerprints())
 
     def _fingerprints(self) -> Iterable[bytes]:
-        for stream in self._streams:
-            yield hashlib.blake2b(stream.rows.view(np.uint8).data).digest()
+        yield repr(self.instruments).encode()
+        for stream in self._streams:  # in the order that decides between equal times
+            yield f"{stream.instrument} {stream.kind.name} {len(stream.rows)}".encode()
+            yield _digest(stream.rows)
+
+
+def _digest(rows: np.ndarray) -> bytes:
+    """Return a hash of the fields of rows: what lies between them is anybody's."""
+    digest = hashlib.blake2b()
+    for name in rows.dtype.names or ():
+        digest.update(np.ascontiguousarray(rows[name]).data)
+    return digest.digest()
+
+
+def _unnumbered(rows: np.ndarray) -> np.ndarray:
+    """Return rows whose number of instrument is 0, as in a recording; the same if they are."""
+    if not rows["instrument"].any():
+        return rows
+    copied = rows.view(np.uint8).copy().view(rows.dtype)
+    copied["instrument"] = 0
+    return copied
 
 
 def _check(symbol: str, kind: Kind, rows: np.ndarray) -> None:
@@ -325,8 +346,9 @@ def _check(symbol: str, kind: Kind, rows: np.ndarray) -> None:
     name = f"array {(symbol, KIND_NAMES[kind])!r}"
     if rows.dtype != DTYPES[kind] or rows.ndim != 1 or not rows.flags.c_contiguous:
         raise ConfigError(
-            f"{name} has dtype {rows.dtype} and shape {rows.shape}, expected a contiguous "
-            f"one-dimensional array of livekit.events.{kind.name}"
+            f"{name} has dtype {rows.dtype} with {rows.dtype.itemsize} bytes a row and shape "
+            f"{rows.shape}, expected a contiguous one-dimensional array of livekit.events."
+            f"{kind.name}, {DTYPES[kind].itemsize} bytes a row; numpy.concatenate drops padding"
         )
     if len(rows) and not (rows["kind"] == int(kind)).all():
         raise ConfigError(f"{name} has rows whose field 'kind' is not {int(kind)} ({kind.name})")

@@ -26,6 +26,7 @@ _WORDS: Final = (
     "stage",  # where to go on after an exception
     "owes_event",  # the event in hand is still to be handled, after its reports
     "index",  # reports of the outbox that were handed over
+    "noted",  # of them, those that the ledger knows
     "now",  # time of what happens, ns
     "gate",  # something besides the next event may be due before this time
     "position",  # events that the venue has seen
@@ -42,6 +43,7 @@ _WORDS: Final = (
     "answers",  # rounds of reports and requests at one time
     "feed",  # FEED, market events on their way to the strategy
     "delays_feed",
+    "last_arrival",  # of the events seen, when the last one reaches strategies by a slow feed
 )
 
 SIM: Final = np.dtype(

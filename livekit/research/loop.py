@@ -17,6 +17,8 @@ Layer 3. Allocates nothing.
 from typing import Final
 
 from livekit.events import HEAD, Kind
+from livekit.research.due import next_due_for_strategy
+from livekit.research.intake import clear_reports, note_new_reports, take_requests
 from livekit.research.layout import FUNDING, SIM, Stage, Status
 from livekit.research.queue import QUEUE, ROWS, TAGS, top_up
 from livekit.research.steps import (
@@ -25,21 +27,19 @@ from livekit.research.steps import (
     begin,
     call_back,
     event_at,
-    next_due_for_strategy,
     step_before,
-    take_requests,
 )
 from livekit.ring.jit import hot, inner
 from livekit.ring.memory import load_i64, record
 from livekit.strategy.compiled.driver import DRIVER, invoke
 from livekit.strategy.context import CONTEXT, LOG_ROWS, remember_book
 from livekit.strategy.reports import apply_report
-from livekit.trading.feed import feed_due, push_feed, venue_time
+from livekit.trading.feed import arrival_time, feed_due, push_feed, venue_time
 from livekit.trading.layout import CORE, OUTBOX, outbox_at
-from livekit.trading.ledger import LEDGER, has_room, note_report
+from livekit.trading.ledger import LEDGER, has_room
 from livekit.trading.router import on_market
 
-__all__ = ["simulate"]
+__all__ = ["hand_owed_fill", "simulate"]
 
 _FETCH: Final = Stage.FETCH
 _SETTLE: Final = Stage.SETTLE
@@ -71,9 +71,7 @@ def _hand_report(sim: int) -> None:
     """Hand the next report to a compiled strategy."""
     s = record(SIM, sim)
     driver = record(DRIVER, s.driver)
-    item = outbox_at(s.core, s.index)
-    report = item + _REPORT
-    note_report(s.ledger, item)
+    report = outbox_at(s.core, s.index) + _REPORT
     s.index += 1
     begin(s.ctx, report)
     driver.handled += 1
@@ -100,21 +98,28 @@ def _hand_fill(sim: int, report: int) -> None:
 
 
 @hot
+def hand_owed_fill(sim: int) -> None:
+    """Call the `on_fill` of a report whose `on_order` raised, if that is still owed."""
+    s = record(SIM, sim)
+    if s.stage == _OWED:
+        s.stage = _SETTLE
+        _hand_fill(sim, record(CONTEXT, s.ctx).event)
+
+
+@hot
 def _settle(sim: int) -> int:
     """Handle reports and requests of a compiled strategy until there are none; a Status."""
     s = record(SIM, sim)
     top = record(CORE, s.core)
-    if s.stage == _OWED:
-        s.stage = _SETTLE
-        _hand_fill(sim, record(CONTEXT, s.ctx).event)
+    hand_owed_fill(sim)
     s.stage = _SETTLE
     while True:
         if has_room(s.ledger, s.margin) == 0:
             return _ROOM
+        note_new_reports(sim)
         while s.index < top.n_reports:
             _hand_report(sim)
-        top.n_reports = 0
-        s.index = 0
+        clear_reports(sim)
         if s.owes_event:
             s.owes_event = 0
             call_back(sim, event_at(sim, record(QUEUE, s.queue).start - 1))
@@ -153,6 +158,8 @@ def _see(sim: int, event: int, now: int, is_wanted: int) -> int:
     is_delayed = is_wanted and s.delays_feed
     if is_delayed and push_feed(s.feed, event) == 0:
         return -1
+    if s.delays_feed:
+        s.last_arrival = arrival_time(s.feed, event)
     queue.start += 1
     s.position += 1
     s.now = now
@@ -201,9 +208,9 @@ def _put_through(sim: int, n: int) -> int:  # noqa: C901 - unrolled, see below
             context.now = head.ts_event if head.ts_event > 0 else context.now
             if kind == _BOOK and s.uses_book:
                 remember_book(s.ctx, event)
+            driver.handled += 1  # also a book that is only kept for `book`
             callback = load_i64(s.driver + _CALLBACKS + kind * 8)
             if callback:
-                driver.handled += 1
                 s.stage = _SETTLE
                 invoke(callback, s.ctx, event)
                 s.stage = _FETCH

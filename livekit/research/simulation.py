@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from livekit.config import ORDERS_CAPACITY
-from livekit.errors import ConfigError, StrategyError
+from livekit.errors import ConfigError, LivekitError, StrategyError
 from livekit.events import SLOT_BYTES
 from livekit.research.bodies import Body, CompiledBody, InterpretedBody
 from livekit.research.data import Data
+from livekit.research.intake import clear_reports, note_new_reports
 from livekit.research.layout import FUNDING, SIM, Status
 from livekit.research.queue import QUEUE
 from livekit.ring.call import address_of
@@ -32,12 +33,12 @@ from livekit.store.merge import HEAP, STREAM, build
 from livekit.strategy.api import Strategy
 from livekit.strategy.context import Context
 from livekit.strategy.declaration import Declaration, declare
-from livekit.strategy.loader import make_instance
+from livekit.strategy.loader import make_instance, user_line
 from livekit.strategy.table import InstrumentTable
 from livekit.trading.core import TradingCore
 from livekit.trading.feed import RECORDED, Feed
 from livekit.trading.latency import Latency
-from livekit.trading.ledger import close, note_report
+from livekit.trading.ledger import close
 from livekit.trading.ledger_rows import Ledger
 from livekit.trading.limits import Fees, RiskLimits
 from livekit.trading.router import advance, on_request
@@ -111,6 +112,8 @@ class Simulation:
         Time of the last one, ns.
     failure : str
         Why the strategy was stopped; empty if it was not.
+    is_interrupted : bool
+        Whether somebody wanted it to end early.
 
     Raises
     ------
@@ -154,7 +157,7 @@ class Simulation:
         self.body.connect(self._memory)
         self._day = -1
         self._budget = _FIRST_BUDGET
-        self._is_started = self.is_finished = False
+        self._is_started = self.is_finished = self.is_interrupted = False
         self.failure = ""
 
     @property
@@ -177,6 +180,15 @@ class Simulation:
         """Exceptions that came out of callbacks."""
         return int(self._context.counters["errors"])
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the strategy keeps, by name: its state record, and an object's own attributes."""
+        kept: dict[str, Any] = {}
+        if self._context.state is not None:
+            row = self._context.state[0]
+            kept = {name: row[name].copy() for name in row.dtype.names or ()}
+        return kept | self.body.attributes()
+
     # Running.
 
     def step(self) -> bool:
@@ -198,6 +210,9 @@ class Simulation:
             return False
         if status == Status.ROOM:
             self._room()
+        elif self.is_interrupted or self.body.is_interrupted:
+            self.is_interrupted = True
+            return False
         elif status == Status.ENDLESS:
             raise StrategyError(
                 f"strategy {self.declaration.name!r} answers its own order reports without end at "
@@ -211,20 +226,31 @@ class Simulation:
         """Cancel what the strategy left open, as the engine does when one leaves."""
         self.ledger.grow(self._margin)
         self.core.cancel_strategy(0, self.now)
-        for row in range(int(self.core.header["n_reports"])):
-            note_report(self.ledger.address, self.core.outbox[row:].ctypes.data)
-        self.core.clear_outbox()
+        note_new_reports(self._memory.ctypes.data)
+        clear_reports(self._memory.ctypes.data)
 
     def finish(self) -> None:
         """Let everything in flight arrive, call `on_stop`, cancel the rest, sample a last time."""
         if not self._is_started or self.is_finished:
             return
         self.is_finished = True
-        self.body.drain(self._room)
+        self._drain()
+        self.view["now"] = max(self.now, int(self.view["last_arrival"]))
         self.body.stop()
-        self.body.drain(self._room)
+        self._drain()
+        self.failure = self.failure or self.body.failure
         self._cancel_open()
         close(self.ledger.address, self.now)
+
+    def _drain(self) -> None:
+        """Let what is in flight arrive; a strategy that failed hears nothing more."""
+        if not self.body.failure:
+            self.body.drain(self._room)
+
+    def interrupt(self) -> None:
+        """Let the step under way end soon, at an event; from a signal's handler."""
+        self.is_interrupted = True
+        self.body.interrupt()
 
     def _room(self) -> None:
         """Let grow what a loop found full."""
@@ -239,11 +265,16 @@ class Simulation:
 
     def _start(self) -> None:
         self._is_started = True
-        self.body.start()
+        try:
+            self.body.start()
+        except LivekitError:
+            raise
+        except Exception as error:
+            raise StrategyError(
+                f"on_start of strategy {self.declaration.name!r} raised {type(error).__name__}: "
+                f"{error} ({user_line(error)})"
+            ) from error
         self._open_next()
-        first = self.data.first_ts
-        if self.view["period"]:
-            self.view["timer_due"] = (first // self.view["period"] + 1) * self.view["period"]
 
     def _open_next(self) -> bool:
         """Open the next day's streams; False when there is none."""

@@ -13,6 +13,8 @@ Layer 3. Allocates nothing.
 from typing import Final
 
 from livekit.events import EVENT_BYTES, HEAD, SLOT_BYTES, Kind
+from livekit.research.due import next_due_for_strategy
+from livekit.research.intake import clear_reports, note_new_reports
 from livekit.research.layout import SIM, Status
 from livekit.research.queue import QUEUE, TAGS, top_up
 from livekit.research.steps import (
@@ -22,15 +24,14 @@ from livekit.research.steps import (
     NOTHING,
     TIMED,
     event_at,
-    next_due_for_strategy,
     step_before,
 )
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import copy_lines, load_i64, record, store_i64
 from livekit.strategy.pool import BATCH, POOL
-from livekit.trading.feed import FEED, feed_due, push_feed, venue_time
+from livekit.trading.feed import FEED, arrival_time, feed_due, push_feed, venue_time
 from livekit.trading.layout import CORE, OUTBOX, outbox_at
-from livekit.trading.ledger import has_room, note_report, tick
+from livekit.trading.ledger import has_room, tick
 from livekit.trading.market import may_fill
 from livekit.trading.router import on_market
 
@@ -56,6 +57,7 @@ _ROOM: Final = Status.ROOM
 _REPORT: Final = int(OUTBOX.fields["report"][1])  # type: ignore[index]
 _TIMER_EVENT: Final = int(SIM.fields["timer"][1])  # type: ignore[index]
 _TIMER_KIND: Final = int(Kind.TIMER)
+_MAX_UNHEARD: Final = 1 << 16
 
 
 @inner
@@ -128,6 +130,8 @@ def _start_batch(sim: int, pool: int) -> int:
         return _ROOM
     if is_wanted and s.delays_feed and push_feed(s.feed, event) == 0:
         return _ROOM
+    if s.delays_feed:
+        s.last_arrival = arrival_time(s.feed, event)
     _see(sim, event, now)
     queue.start += 1
     if is_wanted and s.delays_feed:
@@ -162,16 +166,22 @@ def _extend_batch(sim: int, pool: int) -> int:
 
 @hot
 def next_batch(sim: int, pool: int) -> int:
-    """List the next batch in the pool; a Status, or HEAR, TIMER or ARRIVAL with nothing listed."""
+    """List the next batch in the pool; a Status, or HEAR, TIMER or ARRIVAL with nothing listed.
+
+    MORE with nothing listed after many events that the strategy does not listen to: who
+    calls may want to stop.
+    """
     s = record(SIM, sim)
     listed = record(POOL, pool)
     _clear(pool)
     record(QUEUE, s.queue).n = 0
-    while listed.listed == 0:
+    for _ in range(_MAX_UNHEARD):
         status = _start_batch(sim, pool)
         if status != _MORE:
             return status
-    while listed.listed < BATCH and _extend_batch(sim, pool):
+        if listed.listed:
+            break
+    while 0 < listed.listed < BATCH and _extend_batch(sim, pool):
         pass
     return _MORE
 
@@ -207,14 +217,12 @@ def stage_reports(sim: int, pool: int) -> int:
     if has_room(s.ledger, s.margin) == 0:
         return -1
     listed = record(POOL, pool)
+    note_new_reports(sim)
     while s.index < top.n_reports and listed.listed < BATCH:
-        item = outbox_at(s.core, s.index)
-        note_report(s.ledger, item)
-        _list(pool, item + _REPORT)
+        _list(pool, outbox_at(s.core, s.index) + _REPORT)
         s.index += 1
     if s.index == top.n_reports:
-        top.n_reports = 0
-        s.index = 0
+        clear_reports(sim)
     return i64(listed.listed)
 
 

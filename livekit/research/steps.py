@@ -8,20 +8,19 @@ Layer 3. Allocates nothing.
 
 from typing import Final
 
-from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, ORDER, TIMER, Kind
+from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, TIMER, Kind
+from livekit.research.due import next_due_in_flight
 from livekit.research.layout import FOREVER, FUNDING, SIM, Stage, Status
 from livekit.research.queue import ROWS, TAGS
-from livekit.ring.call import call2, call4
+from livekit.ring.call import call2
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import copy_lines, load_i64, record
-from livekit.ring.spsc import peek, release
 from livekit.strategy.compiled.driver import DRIVER, invoke
 from livekit.strategy.context import CONTEXT, LOG_ROWS, remember_book
 from livekit.trading.account import apply_funding
 from livekit.trading.feed import feed_due, feed_event, pop_feed
-from livekit.trading.layout import CORE, OUTBOX
-from livekit.trading.ledger import note_request, tick
-from livekit.trading.outbox import OUTBOX_FULL
+from livekit.trading.layout import OUTBOX
+from livekit.trading.ledger import tick
 from livekit.trading.router import next_due
 
 __all__ = [
@@ -32,13 +31,9 @@ __all__ = [
     "TIMED",
     "begin",
     "call_back",
-    "count_waiting",
     "event_at",
-    "next_due_for_strategy",
-    "next_due_in_flight",
     "step_before",
     "step_flight",
-    "take_requests",
 ]
 
 _FETCH: Final = Stage.FETCH
@@ -64,50 +59,6 @@ HEARD: Final = 1  # something the strategy may hear of
 TIMED: Final = 2  # its timer fired
 FED: Final = 3  # an event reached it
 FULL: Final = -1  # the ledger or the feed must grow first
-
-
-@hot
-def next_due_for_strategy(sim: int) -> int:
-    """Return the time before which nothing but events can reach the strategy."""
-    s = record(SIM, sim)
-    due = FOREVER
-    if s.has_latency:
-        due = min(next_due(s.core), feed_due(s.feed))
-    if s.period:
-        due = min(due, s.timer_due - 1)
-    if s.funding_index < s.n_funding:
-        due = min(due, record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES).ts - 1)
-    return due
-
-
-@hot
-def take_requests(sim: int) -> int:
-    """Give the strategy's requests to the core; return how many were taken."""
-    s = record(SIM, sim)
-    top = record(CORE, s.core)
-    taken = 0
-    while True:
-        slot = peek(s.requests)
-        if slot <= 0:
-            break
-        request = record(ORDER, slot)
-        sequence = top.sequence
-        if call4(s.on_request, s.core, 0, slot, s.now) == OUTBOX_FULL:
-            break
-        is_admitted = top.sequence != sequence
-        note_request(s.ledger, i64(request.action), i64(request.order_id) if is_admitted else 0)
-        release(s.requests)
-        s.taken += 1
-        taken += 1
-    return taken
-
-
-@hot
-def count_waiting(sim: int) -> int:
-    """Count the requests of the strategy that wait, and the reports that wait for it."""
-    s = record(SIM, sim)
-    waiting = record(CONTEXT, s.ctx).sequence - s.taken
-    return waiting + record(CORE, s.core).n_reports - s.index + s.owes_event
 
 
 @inner
@@ -141,9 +92,9 @@ def call_back(sim: int, event: int) -> None:
     begin(s.ctx, event)
     if kind == _BOOK and s.uses_book:
         remember_book(s.ctx, event)
+    record(DRIVER, s.driver).handled += 1  # also a book that is only kept for `book`
     callback = load_i64(s.driver + _CALLBACKS + kind * 8)
     if callback:
-        record(DRIVER, s.driver).handled += 1
         s.stage = _SETTLE
         invoke(callback, s.ctx, event)
 
@@ -167,13 +118,6 @@ def _fire_timer(sim: int, ts: int) -> None:
         record(DRIVER, s.driver).handled += 1
         s.stage = _SETTLE
         invoke(callback, s.ctx, sim + _TIMER_EVENT)
-
-
-@hot
-def next_due_in_flight(sim: int) -> int:
-    """Return when the first thing under way arrives; FOREVER when nothing is."""
-    s = record(SIM, sim)
-    return min(next_due(s.core), feed_due(s.feed)) if s.has_latency else FOREVER
 
 
 @hot
@@ -212,7 +156,9 @@ def step_before(sim: int, now: int) -> int:
     """
     s = record(SIM, sim)
     timer, funding = FOREVER, FOREVER
-    if s.period and s.timer_due <= now:
+    if s.period and s.timer_due == 0:  # it begins with the first event
+        s.timer_due = (now // s.period + 1) * s.period
+    elif s.period and s.timer_due <= now:
         timer = now // s.period * s.period
     if s.funding_index < s.n_funding:
         funding = record(FUNDING, s.funding + s.funding_index * _FUNDING_BYTES).ts

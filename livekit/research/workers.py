@@ -22,7 +22,7 @@ from numba import types
 from livekit.errors import ConfigError, LivekitError, StrategyError
 from livekit.events import DTYPES, Kind
 from livekit.instruments import Instrument
-from livekit.research import staged, steps
+from livekit.research import due, intake, staged, steps
 from livekit.research.backtest import Target, describe, describe_data, run_through, to_run
 from livekit.research.board import Board
 from livekit.research.data import Data
@@ -37,20 +37,11 @@ from livekit.strategy.declaration import declare
 if TYPE_CHECKING:
     from livekit.strategy.compiled import Program
 
-__all__ = [
-    "Bench",
-    "Job",
-    "Outcome",
-    "Values",
-    "map_data",
-    "open_arrays",
-    "run_task",
-    "write_arrays",
-]
+__all__ = ["Bench", "Job", "Outcome", "map_data", "open_arrays", "run_task", "write_arrays"]
 
 _STAGED: Final[tuple[tuple[Any, int], ...]] = (
-    *((function, 1) for function in (staged.commit, steps.count_waiting, steps.take_requests)),
-    *((function, 1) for function in (steps.next_due_for_strategy, steps.next_due_in_flight)),
+    *((function, 1) for function in (staged.commit, due.count_waiting, intake.take_requests)),
+    *((function, 1) for function in (due.next_due_for_strategy, due.next_due_in_flight)),
     *((function, 2) for function in (staged.next_batch, staged.cut, staged.stage_owed)),
     *((function, 2) for function in (staged.stage_reports, staged.stage_timer)),
     *((staged.stage_arrival, 2), (steps.step_flight, 1)),

@@ -24,6 +24,7 @@ __all__ = [
     "FEED",
     "RECORDED",
     "Feed",
+    "arrival_time",
     "feed_due",
     "feed_event",
     "pop_feed",
@@ -58,6 +59,12 @@ def venue_time(feed: int, event: int) -> int:
         return head.ts_recv
     view.venue_ns = max(view.venue_ns, min(head.ts_event, head.ts_recv))
     return view.venue_ns
+
+
+@hot
+def arrival_time(feed: int, event: int) -> int:
+    """Return when the strategies get an event that the venue sees."""
+    return record(HEAD, event).ts_recv + max(record(FEED, feed).latency, 0)
 
 
 @hot

@@ -206,6 +206,7 @@ def test_benchmark_without_rivals_measures_livekit_alone(tmp_path, monkeypatch, 
     for name in ("EMA cross, compiled", "market maker, compiled", "EMA cross, interpreted"):
         assert rows[name]["value"] > 0
         assert rows[name]["target"] is None
+    assert rows["sweep of 100 pairs, 2 threads"]["peer"] == "1 thread"
     assert rows["new process to the first result, known"]["target"] == "<= 1"
     assert rows["load 3,000 recorded events, second time"]["value"] > 0
     assert len(made["notes"]) == len(backtest_rivals.RIVALS)

@@ -51,7 +51,8 @@ def test_import_livekit_imports_nothing_heavy_and_not_even_numpy():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["attach", "--help"], ["engine", "start", "--help"]]
+    "arguments",
+    [["--help"], ["--version"], ["attach", "--help"], ["backtest", "--help"], ["verify", "--help"]],
 )
 def test_help_imports_nothing_heavy(arguments):
     names = imported_by("-m", "livekit.cli.main", *arguments)
@@ -63,9 +64,12 @@ def test_commands_are_those_of_this_version():
     assert sorted(LEAVES) == [
         "livekit abi",
         "livekit attach",
+        "livekit backtest",
         "livekit bench attach",
+        "livekit bench backtest",
         "livekit bench ring",
         "livekit data check",
+        "livekit data export",
         "livekit data generate",
         "livekit data import",
         "livekit data list",
@@ -78,7 +82,13 @@ def test_commands_are_those_of_this_version():
         "livekit logs",
         "livekit params",
         "livekit ps",
+        "livekit report",
+        "livekit runs",
+        "livekit runs rm",
         "livekit status",
+        "livekit sweep",
+        "livekit verify determinism",
+        "livekit verify lookahead",
     ]
 
 
@@ -120,6 +130,13 @@ WRONG_USAGE = [
     ["engine", "start", "--cash", "much"],
     ["engine", "start", "--source", "carrier-pigeon"],
     ["params", "momentum"],
+    ["backtest"],
+    ["backtest", "a.py", "--cash", "much"],
+    ["backtest", "a.py", "--seed", "0.5"],
+    ["sweep", "a.py", "--random", "many"],
+    ["verify"],
+    ["verify", "everything", "a.py"],
+    ["runs", "rm"],
 ]
 
 

@@ -51,6 +51,8 @@ def test_bundled_strategy_trades_on_random_data(path):
     cls = strategy_of(path)
     # The most eager parameters: shortest memory, nearest threshold, no rest.
     eager = {"window", "warm_up", "entry", "leave", "band_bps", "pause_s"}
-    params = {name: param.low for name, param in declare(cls).params.items() if name in eager}
+    declared = declare(cls).params
+    params = {name: param.low for name, param in declared.items() if name in eager}
+    params |= {name: declared[name].high for name in ("fast",) if name in declared}
     rig, _ = assert_same(cls, market(3000, 5), seed=1, params=params)
     assert len(rig.orders) > 0

@@ -70,7 +70,7 @@ def overview_spec(run: "Run", prices: Any = None, symbol: str | None = None) -> 
         price_panel(fills, found),
         position_panel(run),
     ]
-    return stack(panels, 860, span=(run.rows.start_ns, run.rows.stop_ns))
+    return stack(panels, 900, span=(run.rows.start_ns, run.rows.stop_ns))
 
 
 def _instrument(run: "Run", symbol: str | None) -> int:

@@ -48,7 +48,7 @@ CONFIG: Final = {
 }
 """How plotly.js behaves around a figure."""
 
-_GAP: Final = 0.045  # between panels, as a share of the height
+_GAP: Final = 0.058  # between panels, as a share of the height
 _CLEAR: Final = "rgba(0,0,0,0)"
 
 

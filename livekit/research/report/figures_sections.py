@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plots"]
 
+_OVERVIEW: Final = "Equity, drawdown, price and position"
 _MAX_PRICES: Final = 6  # instruments whose prices a report shows
 _NO_EQUITY: Final = "The run has no sample of its equity."
 _ROUNDING: Final = 1e-9  # of the largest source: what the sums of floats leave
@@ -52,6 +53,9 @@ def plots(run: "Run", prices: Any = None) -> list[Plot]:
     prices : pandas.DataFrame, optional
         Mids, as for `figures.overview`.
     """
+    if not run.rows.instruments:
+        reason = "The run lists no instruments."
+        return [Plot("overview", _OVERVIEW, "", reason=reason, is_wide=True)]
     first, *others = traded(run)[:_MAX_PRICES] or [main_instrument(run)]
     made = [
         _overview(run, prices, first),
@@ -73,7 +77,7 @@ def plots(run: "Run", prices: Any = None) -> list[Plot]:
 
 
 def _overview(run: "Run", prices: Any, instrument: int) -> Plot:
-    title = "Equity, drawdown, price and position"
+    title = _OVERVIEW
     caption = (
         "Net is after fees and funding, gross before both; drawdown is net. Lines keep the "
         "extremes of what they stand for, and of many fills the highest and lowest are shown. "

@@ -81,6 +81,8 @@ class ProfitParts:
 def traded(run: "Run") -> list[int]:
     """Return the instruments that were filled, those of the largest notional first."""
     rows = run.rows
+    if len(rows.instruments) == 1:
+        return [0] if len(rows.fills) else []
     totals = [float(rows.notional[chosen].sum()) for chosen in rows.by_instrument]
     found = [index for index, chosen in enumerate(rows.by_instrument) if len(chosen)]
     return sorted(found, key=lambda index: -totals[index])

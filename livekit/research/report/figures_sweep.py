@@ -19,6 +19,7 @@ __all__ = ["heatmap_spec", "parallel_spec"]
 _MAX_STEPS: Final = 200
 _MAX_LABELLED: Final = 150  # cells that have their value written in them
 _MAX_LINES: Final = 20_000
+_MAX_TICKS: Final = 12  # values of a parameter that are all named
 
 
 def heatmap_spec(frame: Any, x: str, y: str, value: str, by: Sequence[str]) -> Spec:
@@ -193,9 +194,13 @@ def _texts(values: Sequence[Any]) -> list[str]:
 
 def _dimension(column: Any, name: str) -> Spec:
     """Return one upright axis; what is no number has its values as labels."""
-    if column.dtype.kind in "if":
-        return {"label": name, "values": column.to_numpy("f8")}
     levels = _levels(column)
+    if column.dtype.kind in "if":
+        made = {"label": name, "values": column.to_numpy("f8")}
+        if len(levels) > _MAX_TICKS:
+            return made
+        # A grid's own values, not round numbers between them.
+        return made | {"tickvals": levels, "ticktext": _texts(levels)}
     code = {one: float(i) for i, one in enumerate(levels)}
     return {
         "label": name,

@@ -40,7 +40,7 @@ __all__ = [
 MAX_MARKERS: Final = 240  # of one kind: more of them are a smear
 
 _MANY_MARKERS: Final = 120
-_MUCH_LARGER: Final = 10.0
+_MUCH_LARGER: Final = 5.0
 _MAX_POSITIONS: Final = 6
 _POSITION_COLORS: Final = ("position", "benchmark", "spread", "fees", "drawdown", "bar")
 _KINDS: Final = (

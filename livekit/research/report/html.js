@@ -10,11 +10,11 @@
   const isDark = () => !isPrinting && (root.dataset.theme ? root.dataset.theme === "dark" : wantsDark.matches);
 
   // The colours of a figure are texts in its JSON: the dark ones take the light ones' places.
-  function read(id) {
-    let text = document.getElementById(id).textContent;
+  function read(holder) {
+    let text = document.getElementById(holder.dataset.plot).textContent;
     if (isDark()) for (const [light, dark] of swaps) text = text.replaceAll(light, dark);
     const spec = JSON.parse(text);
-    if (innerWidth <= 600) narrow(spec);
+    if (holder.clientWidth <= 560 && innerWidth <= 700) narrow(spec);
     return spec;
   }
 
@@ -40,7 +40,7 @@
   }
 
   function draw(holder) {
-    const spec = read(holder.dataset.plot);
+    const spec = read(holder);
     // What the reader has zoomed to stays when the colours change.
     if (specs.has(holder) && holder.dataset.time) spec.layout.xaxis.range = holder.layout.xaxis.range.slice();
     const done = Plotly.react(holder, spec.data, spec.layout, config);

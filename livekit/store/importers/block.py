@@ -22,6 +22,16 @@ _MIN_NS: Final = 10**17  # 1973; earlier stamps are another unit, or none
 _MAX_NS: Final = 2**63 - 1
 
 
+class _Blame:
+    """The first bad row of a block and of all that was made of it."""
+
+    __slots__ = ("describe", "first")
+
+    def __init__(self, describe: Callable[[int, str], str]) -> None:
+        self.describe = describe
+        self.first: tuple[int, str, str] | None = None
+
+
 class Block:
     """Rows of a source.
 
@@ -34,10 +44,13 @@ class Block:
         ``line 7 of 'x.csv', column 'price', is 'abc'``.
     """
 
+    # No cycles: a block that waits for the collector keeps its table, 50 bytes a row.
+    __slots__ = ("_blame", "_rows", "table")
+
     def __init__(self, table: pa.Table, describe: Callable[[int, str], str]) -> None:
-        self.table, self._describe = table, describe
-        self._note: Callable[[int, str, str], None] = self._keep
-        self._first: tuple[int, str, str] | None = None
+        self.table = table
+        self._blame = _Blame(describe)
+        self._rows: np.ndarray | None = None  # where rows stand in the block they were taken from
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -47,27 +60,30 @@ class Block:
 
     def part(self, rows: np.ndarray) -> "Block":
         """Return some rows; they are blamed under their places in this block."""
-        some = self.over(self.table.take(pa.array(rows)))
-        some._note = lambda row, name, text: self._note(int(rows[row]), name, text)  # noqa: SLF001
-        return some
+        places = rows if self._rows is None else self._rows[rows]
+        return self._made(self.table.take(pa.array(rows)), places)
 
     def over(self, table: pa.Table) -> "Block":
         """Return a block of other columns of the same rows, which are blamed here."""
-        other = Block(table, self._describe)
-        other._note, other.check = self._note, self.check  # type: ignore[method-assign]
-        return other
+        return self._made(table, self._rows)
 
-    def _keep(self, row: int, name: str, expected: str) -> None:
-        if self._first is None or row < self._first[0]:
-            self._first = (row, name, expected)
+    def _made(self, table: pa.Table, rows: np.ndarray | None) -> "Block":
+        made = Block(table, self._blame.describe)
+        made._blame, made._rows = self._blame, rows
+        return made
+
+    def _note(self, row: int, name: str, expected: str) -> None:
+        row = row if self._rows is None else int(self._rows[row])
+        if self._blame.first is None or row < self._blame.first[0]:
+            self._blame.first = (row, name, expected)
 
     def check(self) -> None:
         """Refuse the first row that was found to be bad."""
-        if self._first is not None:
-            row, name, expected = self._first
+        if self._blame.first is not None:
+            row, name, expected = self._blame.first
             raise DataError(
-                f"{self._describe(row, name)}, expected {expected}; nothing was imported; correct "
-                "or remove that row"
+                f"{self._blame.describe(row, name)}, expected {expected}; nothing was imported; "
+                "correct or remove that row"
             )
 
     def fail(self, row: int, name: str, expected: str) -> NoReturn:

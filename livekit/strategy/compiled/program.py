@@ -13,7 +13,7 @@ Layer 2.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any, Final
 
@@ -74,6 +74,11 @@ class Program:
     is_cached: bool
 
 
+_built: dict[str, Program] = {}
+# Loaded code is never given back, 4 MB of it a class; a second class of the same text,
+# from the same file loaded again, runs the first one's.
+
+
 def build(cls: type, declaration: Declaration) -> Program:
     """Compile the callbacks of a class, or load them.
 
@@ -92,6 +97,8 @@ def build(cls: type, declaration: Declaration) -> Program:
         rewriter.add_method(name, method)
     layout = Layout.of(declaration, cls.__name__)
     key = digest(layout, rewriter)
+    if key in _built:
+        return replace(_built[key], is_cached=True)
     layout.identity = f"{cls.__name__}.{key}"
     _Linker(rewriter, layout).link()
     entries = {name: _entry(name, layout) for name in names}
@@ -109,7 +116,8 @@ def build(cls: type, declaration: Declaration) -> Program:
         result = entry.overloads[_SIGNATURE]
         symbol = result.fndesc.llvm_func_name
         addresses[name] = int(result.library.get_pointer_to_function(symbol))
-    return Program(key, tuple(rewriter.texts), entries, addresses, is_cached)
+    _built[key] = Program(key, tuple(rewriter.texts), entries, addresses, is_cached)
+    return _built[key]
 
 
 class _Linker:

@@ -36,7 +36,7 @@ def serve(packages, prepare, works):
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
     start = time.perf_counter()
-    market = np.load(sys.argv[1], mmap_mode="r")
+    market = np.load(sys.argv[1], mmap_mode="r", allow_pickle=False)
     state = prepare(market)
     say(
         answers,

@@ -1,10 +1,12 @@
 """Files that appear together, or not at all."""
 
 import _thread
+import gc
 import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,3 +165,23 @@ def test_large_text_is_read_in_blocks_that_blame_the_right_line(tmp_path, monkey
     path.write_text("\n".join([header, *rows]))
     with pytest.raises(DataError, match=r"line 152 of .*'price', is '-1'"):
         import_files([path], tmp_path / "other")
+
+
+def test_memory_stays_flat_without_the_collector(tmp_path, monkeypatch):
+    # A block once held itself: its table, 50 bytes a row, stayed until the collector came.
+    monkeypatch.setattr("livekit.store.importers.source.Text.blocks.__defaults__", (1 << 16,))
+    header = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount"
+    path, t = tmp_path / "x.csv", 1_700_000_000_000_000
+    rows = [f"okex,A,{t + i},{t + i},{i},buy,100.5,1" for i in range(40_000)]
+    path.write_text("\n".join([header, *rows, ""]))
+    held = []
+    pool = pa.default_memory_pool()
+    gc.disable()
+    try:
+        import_files(
+            [path], tmp_path / "out", progress=lambda *_: held.append(pool.bytes_allocated())
+        )
+    finally:
+        gc.enable()
+    assert len(held) > 20
+    assert max(held[10:]) < 2 * max(held[:10])
