@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from livekit.errors import StrategyError
+from livekit.errors import ConfigError, StrategyError
 from livekit.research.backtest import Target, resolve
 from livekit.research.board import Board
 from livekit.research.data import Data
@@ -224,6 +224,11 @@ def make_plan(
     declaration = declare(cls)
     params = {name: value for name, value in given.items() if name not in SETTINGS}
     options = {name: value for name, value in given.items() if name in SETTINGS}
+
+    if settings is not None and options:
+        raise ConfigError(
+            f"settings are given, and {', '.join(options)} as well; put all into one of them"
+        )
 
     def settle(part: Data) -> Settings:
         if settings is not None:

@@ -37,7 +37,16 @@ from livekit.strategy.declaration import declare
 if TYPE_CHECKING:
     from livekit.strategy.compiled import Program
 
-__all__ = ["Bench", "Job", "Outcome", "map_data", "open_arrays", "run_task", "write_arrays"]
+__all__ = [
+    "Bench",
+    "Job",
+    "Outcome",
+    "Values",
+    "map_data",
+    "open_arrays",
+    "run_task",
+    "write_arrays",
+]
 
 _STAGED: Final[tuple[tuple[Any, int], ...]] = (
     *((function, 1) for function in (staged.commit, due.count_waiting, intake.take_requests)),

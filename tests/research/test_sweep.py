@@ -11,6 +11,7 @@ from sweep_rig import CROSS, FAULTY, make_data, write_strategy
 
 from livekit.errors import ConfigError, NotFoundError, StrategyError
 from livekit.research.backtest import backtest
+from livekit.research.simulation import Settings
 from livekit.research.sweep import choose_sample_ns, sweep
 
 GRID = {"fast": [5, 10, 20], "slow": [50, 100, 200]}
@@ -188,6 +189,7 @@ def test_parameter_named_like_a_word_of_sweep_is_given_in_params(tmp_path, data)
         ({"executor": "cluster"}, "expected 'threads', 'processes' or an Executor"),
         ({"workers": 0}, "whole number above 0"),
         ({"cash": -1}, "cash is -1"),
+        ({"cash": 10, "settings": Settings()}, "settings are given, and cash as well"),
         ({"executor": "processes", "score": lambda _: 0.0}, "cannot be sent"),
     ],
 )
