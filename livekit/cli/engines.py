@@ -71,6 +71,12 @@ def _add_start(verbs: Any) -> None:
     start.add_argument("--cash", type=float, help="opening cash (default: 100000)")
     start.add_argument("--maker", type=float, help="maker fee, fraction (default: 0.0002)")
     start.add_argument("--taker", type=float, help="taker fee, fraction (default: 0.0005)")
+    start.add_argument(
+        "--latency", metavar="L", help="on paper, such as order=2ms,response=1ms (default: none)"
+    )
+    start.add_argument(
+        "--queue", metavar="MODEL", help="how resting orders fill on paper (default: risk_averse)"
+    )
     start.set_defaults(run=_start)
 
 
@@ -78,7 +84,8 @@ def _start(options: argparse.Namespace) -> None:
     from livekit.engine.launch import start_engine
     from livekit.engine.settings import load_settings
 
-    names = ("source", "data", "speed", "wait", "wait_for", "policy", "cash", "maker", "taker")
+    names = ["source", "data", "speed", "wait", "wait_for", "policy", "cash", "maker", "taker"]
+    names += ["latency", "queue"]
     overrides = {name: getattr(options, name) for name in names}
     overrides["name"] = options.engine
     overrides["symbols"] = options.symbols.split(",") if options.symbols else None
