@@ -13,8 +13,9 @@ import numpy as np
 
 from livekit.research.due import count_waiting, next_due_for_strategy, next_due_in_flight
 from livekit.research.intake import take_requests
-from livekit.research.layout import SIM, Stage, Status
+from livekit.research.layout import SIM, Status
 from livekit.research.loop import hand_owed_fill, simulate
+from livekit.research.quiet import catch_up
 from livekit.research.staged import (
     ARRIVAL,
     HEAR,
@@ -129,7 +130,6 @@ class CompiledBody:
     def start(self) -> None:
         """See Body."""
         self._inner.start()
-        self._view["stage"] = Stage.SETTLE
 
     def advance(self, budget: int) -> int:
         """See Body."""
@@ -149,15 +149,13 @@ class CompiledBody:
             if next_due_in_flight(self._sim) > until:
                 return Status.MORE
             self._step_flight(room)
-            self._view["stage"] = Stage.SETTLE
 
     def stop(self) -> None:
         """See Body."""
         self._inner.stop()
-        self._view["stage"] = Stage.SETTLE
 
     def _step_flight(self, room: Callable[[], None]) -> None:
-        """Let the first thing under way arrive; the stage says what is still owed."""
+        """Let the first thing under way arrive."""
         try:
             while step_flight(self._sim) == FULL:
                 room()
@@ -168,6 +166,7 @@ class CompiledBody:
         """Log and count an exception of a callback; the last one ends the strategy."""
         if not self._inner.note_failure(error):
             return
+        catch_up(self._sim)
         try:
             hand_owed_fill(self._sim)
         except Exception as another:  # noqa: BLE001 - as above

@@ -9,7 +9,7 @@ import numpy as np
 
 from livekit.events import TIMER
 
-__all__ = ["FOREVER", "FUNDING", "SIM", "Stage", "Status"]
+__all__ = ["FOREVER", "FUNDING", "SIM", "Status"]
 
 _WORDS: Final = (
     "core",  # address of the trading core
@@ -23,7 +23,7 @@ _WORDS: Final = (
     "offsets",  # int64 by listed event of a batch: unseen events up to it
     "requests",  # SIDE, consumer of the strategy's orders ring
     "scratch",  # 256 bytes: an event under its own number of instrument
-    "stage",  # where to go on after an exception
+    "owes_fill",  # on_order was called for the report in hand, on_fill is still owed
     "owes_event",  # the event in hand is still to be handled, after its reports
     "index",  # reports of the outbox that were handed over
     "noted",  # of them, those that the ledger knows
@@ -43,6 +43,9 @@ _WORDS: Final = (
     "answers",  # rounds of reports and requests at one time
     "feed",  # FEED, market events on their way to the strategy
     "delays_feed",
+    "is_quiet",  # the events may pass the venue while no order is open
+    "keys",  # bits of the instruments and kinds that a market may change by
+    "unseen",  # first place of the block that passed the venue; -1 for none
     "last_arrival",  # of the events seen, when the last one reaches strategies by a slow feed
 )
 
@@ -60,14 +63,6 @@ FUNDING: Final = np.dtype([("ts", "<i8"), ("instrument", "<i8"), ("rate", "<f8")
 """One payment of funding: when, of which instrument, at which fraction of the value."""
 
 FOREVER: Final = 1 << 62
-
-
-class Stage:
-    """Where a simulation stands between two callbacks."""
-
-    FETCH: Final = 0  # the next event is to be taken
-    SETTLE: Final = 1  # the event was handled, its reports and requests were not
-    FILL: Final = 2  # on_order was called for the report in hand, on_fill is still owed
 
 
 class Status:

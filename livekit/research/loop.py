@@ -9,8 +9,8 @@ give the same orders to the bit:
     the requests that made are taken, their reports handled, until nobody has more to say
 
 `simulate` runs a compiled strategy; what an interpreted one shares with it stands in
-steps.py. A callback's exception leaves `simulate` as itself; the
-stage says where the next call goes on.
+steps.py. A callback's exception leaves `simulate` as itself, and the next call goes on
+behind it.
 Layer 3. Allocates nothing.
 """
 
@@ -19,8 +19,9 @@ from typing import Final
 from livekit.events import HEAD, Kind
 from livekit.research.due import next_due_for_strategy
 from livekit.research.intake import clear_reports, note_new_reports, take_requests
-from livekit.research.layout import FUNDING, SIM, Stage, Status
+from livekit.research.layout import SIM, Status
 from livekit.research.queue import QUEUE, ROWS, TAGS, top_up
+from livekit.research.quiet import catch_up, hand_event, run_quiet
 from livekit.research.steps import (
     FULL,
     NOTHING,
@@ -29,21 +30,18 @@ from livekit.research.steps import (
     event_at,
     step_before,
 )
-from livekit.ring.jit import hot, inner
+from livekit.ring.jit import hot, inlined, inner
 from livekit.ring.memory import load_i64, record
 from livekit.strategy.compiled.driver import DRIVER, invoke
-from livekit.strategy.context import CONTEXT, LOG_ROWS, remember_book
+from livekit.strategy.context import CONTEXT, LOG_ROWS
 from livekit.strategy.reports import apply_report
 from livekit.trading.feed import arrival_time, feed_due, push_feed, venue_time
 from livekit.trading.layout import CORE, OUTBOX, outbox_at
 from livekit.trading.ledger import LEDGER, has_room
-from livekit.trading.router import on_market
+from livekit.trading.router import take_market
 
 __all__ = ["hand_owed_fill", "simulate"]
 
-_FETCH: Final = Stage.FETCH
-_SETTLE: Final = Stage.SETTLE
-_OWED: Final = Stage.FILL
 _MORE: Final = Status.MORE
 _END: Final = Status.END
 _ROOM: Final = Status.ROOM
@@ -51,11 +49,8 @@ _LOG: Final = Status.LOG
 _ENDLESS: Final = Status.ENDLESS
 _ORDER: Final = int(Kind.ORDER)
 _BOOK: Final = int(Kind.BOOK)
-_TIMER: Final = int(Kind.TIMER)
 _REPORT: Final = int(OUTBOX.fields["report"][1])  # type: ignore[index]
 _CALLBACKS: Final = int(DRIVER.fields["callbacks"][1])  # type: ignore[index]
-_TIMER_EVENT: Final = int(SIM.fields["timer"][1])  # type: ignore[index]
-_FUNDING_BYTES: Final = FUNDING.itemsize
 _HALF_LOG: Final = LOG_ROWS // 2
 _MAX_ANSWERS: Final = 100_000
 
@@ -78,9 +73,9 @@ def _hand_report(sim: int) -> None:
     is_fill = apply_report(s.ctx, report)
     on_order = load_i64(s.driver + _CALLBACKS + _ORDER * 8)
     if on_order:
-        s.stage = _OWED if is_fill and driver.on_fill else _SETTLE
+        s.owes_fill = is_fill
         invoke(on_order, s.ctx, report)
-        s.stage = _SETTLE
+        s.owes_fill = 0
     if is_fill:
         _hand_fill(sim, report)
 
@@ -91,7 +86,6 @@ def _hand_fill(sim: int, report: int) -> None:
     s = record(SIM, sim)
     driver = record(DRIVER, s.driver)
     if driver.on_fill:
-        s.stage = _SETTLE
         driver.is_fill = 1
         invoke(driver.on_fill, s.ctx, report)
         driver.is_fill = 0
@@ -101,18 +95,18 @@ def _hand_fill(sim: int, report: int) -> None:
 def hand_owed_fill(sim: int) -> None:
     """Call the `on_fill` of a report whose `on_order` raised, if that is still owed."""
     s = record(SIM, sim)
-    if s.stage == _OWED:
-        s.stage = _SETTLE
+    if s.owes_fill:
+        s.owes_fill = 0
         _hand_fill(sim, record(CONTEXT, s.ctx).event)
 
 
 @hot
 def _settle(sim: int) -> int:
     """Handle reports and requests of a compiled strategy until there are none; a Status."""
+    catch_up(sim)
     s = record(SIM, sim)
     top = record(CORE, s.core)
     hand_owed_fill(sim)
-    s.stage = _SETTLE
     while True:
         if has_room(s.ledger, s.margin) == 0:
             return _ROOM
@@ -128,7 +122,6 @@ def _settle(sim: int) -> int:
         s.answers += 1
         if s.answers > _MAX_ANSWERS:
             return _ENDLESS
-    s.stage = _FETCH
     s.answers = 0
     s.gate = _next_gate(sim)
     return _MORE
@@ -150,7 +143,7 @@ def _before(sim: int, now: int) -> int:
     return _MORE
 
 
-@inner
+@inlined
 def _see(sim: int, event: int, now: int, is_wanted: int) -> int:
     """Let the venue see the next event; 1 if the strategy is to handle it now, -1 for no room."""
     s = record(SIM, sim)
@@ -163,7 +156,7 @@ def _see(sim: int, event: int, now: int, is_wanted: int) -> int:
     queue.start += 1
     s.position += 1
     s.now = now
-    if on_market(s.core, event, now) and s.has_latency:
+    if take_market(s.core, event, now) and s.has_latency:
         s.gate = _next_gate(sim)  # its answer is on its way
     if is_delayed:
         s.gate = min(s.gate, feed_due(s.feed))
@@ -174,53 +167,62 @@ def _see(sim: int, event: int, now: int, is_wanted: int) -> int:
     return is_wanted
 
 
+@inlined
+def _conclude(sim: int) -> int:
+    """Settle what a callback left to be done; a Status."""
+    s = record(SIM, sim)
+    context = record(CONTEXT, s.ctx)
+    if context.sequence != s.taken or record(CORE, s.core).n_reports != 0:
+        status = _settle(sim)
+        if status != _MORE:
+            return status
+    is_long = s.logs and context.log_tail - context.log_head >= _HALF_LOG
+    return _LOG if is_long else _MORE
+
+
+@inlined
+def _put_one(sim: int) -> int:
+    """Put the next event of the block through; a Status."""
+    s = record(SIM, sim)
+    queue = record(QUEUE, s.queue)
+    event = load_i64(s.queue + ROWS + queue.start * 8)
+    tag = load_i64(s.queue + TAGS + queue.start * 8)
+    if tag > 1:
+        event = event_at(sim, queue.start)
+    now = venue_time(s.feed, event) if s.delays_feed else record(HEAD, event).ts_recv
+    if s.gate < now:
+        status = _before(sim, now)
+        if status != _MORE:
+            return status
+        event = event_at(sim, queue.start)
+    is_due = _see(sim, event, now, tag & 1)
+    if is_due < 0:
+        return _ROOM
+    if is_due:
+        hand_event(sim, event)
+    return _conclude(sim)
+
+
 @hot
-def _put_through(sim: int, n: int) -> int:  # noqa: C901 - unrolled, see below
+def _put_through(sim: int, n: int) -> int:
     """Put up to `n` events of the block through a compiled strategy; a Status.
 
-    What every event goes through stands here in full: a call of a function that the
-    compiler does not inline costs a tenth of an event.
+    What every event goes through is compiled into this one function: a call costs a
+    tenth of an event.
     """
     s = record(SIM, sim)
     queue = record(QUEUE, s.queue)
-    context = record(CONTEXT, s.ctx)
-    driver = record(DRIVER, s.driver)
     top = record(CORE, s.core)
     until = min(queue.end, queue.start + n)
-    while queue.start < until:
-        event = load_i64(s.queue + ROWS + queue.start * 8)
-        tag = load_i64(s.queue + TAGS + queue.start * 8)
-        if tag > 1:
-            event = event_at(sim, queue.start)
-        head = record(HEAD, event)
-        now = venue_time(s.feed, event) if s.delays_feed else head.ts_recv
-        if s.gate < now:
-            status = _before(sim, now)
-            if status != _MORE:
-                return status
-            event = event_at(sim, queue.start)
-        is_due = _see(sim, event, now, tag & 1)
-        if is_due < 0:
-            return _ROOM
-        if is_due:
-            kind = load_i64(event) & 15
-            context.event = event
-            context.now = head.ts_event if head.ts_event > 0 else context.now
-            if kind == _BOOK and s.uses_book:
-                remember_book(s.ctx, event)
-            driver.handled += 1  # also a book that is only kept for `book`
-            callback = load_i64(s.driver + _CALLBACKS + kind * 8)
-            if callback:
-                s.stage = _SETTLE
-                invoke(callback, s.ctx, event)
-                s.stage = _FETCH
-        if context.sequence != s.taken or top.n_reports != 0:
-            status = _settle(sim)
-            if status != _MORE:
-                return status
-        if s.logs and context.log_tail - context.log_head >= _HALF_LOG:
-            return _LOG
-    return _MORE
+    status = _MORE
+    while status == _MORE and queue.start < until:
+        start = queue.start
+        if s.is_quiet and top.n_open == 0:
+            run_quiet(sim, until)
+            status = _conclude(sim)
+        if status == _MORE and queue.start == start:
+            status = _put_one(sim)
+    return status
 
 
 @hot
@@ -228,10 +230,9 @@ def simulate(sim: int, budget: int) -> int:
     """Put up to `budget` events of the open day through a compiled strategy; a Status."""
     s = record(SIM, sim)
     queue = record(QUEUE, s.queue)
-    if s.stage != _FETCH:
-        status = _settle(sim)
-        if status != _MORE:
-            return status
+    status = _settle(sim)  # what an exception or a lack of room left undone
+    if status != _MORE:
+        return status
     until = s.position + budget
     while s.position < until:
         if queue.start == queue.end and top_up(s.heap, s.queue) == 0:

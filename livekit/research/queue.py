@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 
 from livekit.events import HEAD
-from livekit.ring.jit import hot, inner
-from livekit.ring.memory import load_i64, record, store_i64
+from livekit.ring.jit import hot, inlined, inner
+from livekit.ring.memory import load_i64, prefetch, record, store_i64
 from livekit.store.merge import HEAP, STREAM, advance, look
 
-__all__ = ["BLOCK", "QUEUE", "ROWS", "TAGS", "top_up"]
+__all__ = ["BLOCK", "LATEST", "QUEUE", "ROWS", "TAGS", "WANTED", "top_up"]
 
 BLOCK: Final = 512
 
@@ -25,17 +25,32 @@ QUEUE: Final = np.dtype(
         ("start", "<i8"),  # the next event
         ("end", "<i8"),
         ("n", "<i8"),  # of an interpreted batch: events that the venue has not seen
-        ("spare", "<i8"),
+        ("at", "<i8"),  # of the places wanted, one that is not behind the next event
+        ("n_wanted", "<i8"),
+        ("spare", "<i8", (3,)),
         ("rows", "<i8", (BLOCK,)),  # addresses
         ("tags", "<i8", (BLOCK,)),  # instrument * 2, and 1 when the strategy listens
+        ("wanted", "<i8", (BLOCK,)),  # places of those it listens to
+        ("latest", "<i8", (64,)),  # places of the last event of each kind
     ]
 )
 """A block of events; addresses of mapped rows."""
 
 ROWS: Final = int(QUEUE.fields["rows"][1])  # type: ignore[index]
 TAGS: Final = int(QUEUE.fields["tags"][1])  # type: ignore[index]
+WANTED: Final = int(QUEUE.fields["wanted"][1])  # type: ignore[index]
+LATEST: Final = int(QUEUE.fields["latest"][1])  # type: ignore[index]
 _TS: Final = int(HEAD.fields["ts_recv"][1])  # type: ignore[index]
 _SEQUENCE: Final = int(HEAD.fields["sequence"][1])  # type: ignore[index]
+
+
+@inlined
+def _put(queue: int, n: int, n_wanted: int, row: int, tag: int) -> int:
+    """Put an event in place `n` of the block; how many are wanted now."""
+    store_i64(queue + ROWS + n * 8, row)
+    store_i64(queue + TAGS + n * 8, tag)
+    store_i64(queue + WANTED + n_wanted * 8, n)
+    return n_wanted + (tag & 1)
 
 
 @inner
@@ -44,13 +59,14 @@ def _take_one(heap: int, queue: int) -> int:
     view = record(HEAP, heap)
     own = record(STREAM, load_i64(view.entries))
     row, end, n_bytes, tag = own.row, own.end, own.n_bytes, own.tag
-    n = 0
+    n, n_wanted = 0, 0
     while n < BLOCK and row < end:
-        store_i64(queue + ROWS + n * 8, row)
-        store_i64(queue + TAGS + n * 8, tag)
+        n_wanted = _put(queue, n, n_wanted, row, tag)
+        prefetch(row + 1536)
         row += n_bytes
         n += 1
     own.row = row
+    record(QUEUE, queue).n_wanted = n_wanted
     if row == end:
         view.n = 0
     else:
@@ -68,18 +84,20 @@ def _take_two(heap: int, queue: int) -> int:
     a, b = record(STREAM, first), record(STREAM, second)
     a_row, b_row, a_end, b_end = a.row, b.row, a.end, b.end
     a_step, b_step, a_tag, b_tag = a.n_bytes, b.n_bytes, a.tag, b.tag
-    n = 0
+    n, n_wanted = 0, 0
     while n < BLOCK and a_row < a_end and b_row < b_end:
         a_ts, b_ts = load_i64(a_row + _TS), load_i64(b_row + _TS)
         is_second = b_ts < a_ts
         if a_ts == b_ts:  # as in the heap: by sequence, then the stream that stands first
             is_second = load_i64(b_row + _SEQUENCE) < load_i64(a_row + _SEQUENCE)
-        store_i64(queue + ROWS + n * 8, b_row if is_second else a_row)
-        store_i64(queue + TAGS + n * 8, b_tag if is_second else a_tag)
+        row, tag = b_row if is_second else a_row, b_tag if is_second else a_tag
+        n_wanted = _put(queue, n, n_wanted, row, tag)
+        prefetch(row + 1536)
         a_row += 0 if is_second else a_step
         b_row += b_step if is_second else 0
         n += 1
     a.row, b.row = a_row, b_row
+    record(QUEUE, queue).n_wanted = n_wanted
     _rebuild(heap, first, second)
     return n
 
@@ -109,14 +127,14 @@ def _rebuild(heap: int, first: int, second: int) -> None:
 def _take_many(heap: int, queue: int) -> int:
     """Fill the block from more than two streams, until two are left."""
     view = record(HEAP, heap)
-    n = 0
+    n, n_wanted = 0, 0
     while n < BLOCK and view.n > 2:
         stream = load_i64(view.entries)
         own = record(STREAM, stream)
-        store_i64(queue + ROWS + n * 8, own.row)
-        store_i64(queue + TAGS + n * 8, own.tag)
+        n_wanted = _put(queue, n, n_wanted, own.row, own.tag)
         advance(heap, stream)
         n += 1
+    record(QUEUE, queue).n_wanted = n_wanted
     return n
 
 
@@ -134,4 +152,5 @@ def top_up(heap: int, queue: int) -> int:
         n = _take_one(heap, queue)
     view.start = 0
     view.end = n
+    view.at = 0
     return n

@@ -14,12 +14,13 @@ import numpy as np
 
 from livekit.config import ORDERS_CAPACITY
 from livekit.errors import ConfigError, LivekitError, StrategyError
-from livekit.events import SLOT_BYTES
+from livekit.events import SLOT_BYTES, Kind
 from livekit.research.bodies import Body, CompiledBody, InterpretedBody
 from livekit.research.data import Data
 from livekit.research.intake import clear_reports, note_new_reports
 from livekit.research.layout import FUNDING, SIM, Status
 from livekit.research.queue import QUEUE
+from livekit.research.quiet import MARKET_KINDS, MOST_INSTRUMENTS, key_of
 from livekit.ring.call import address_of
 from livekit.ring.layout import (
     CONTROL_BYTES,
@@ -30,6 +31,7 @@ from livekit.ring.layout import (
     private_ring,
 )
 from livekit.store.merge import HEAP, STREAM, build
+from livekit.store.selection import Stream
 from livekit.strategy.api import Strategy
 from livekit.strategy.context import Context
 from livekit.strategy.declaration import Declaration, declare
@@ -52,6 +54,8 @@ _STEP_NS: Final = 30_000_000
 _FIRST_BUDGET: Final = 1 << 15
 _LARGEST_BUDGET: Final = 1 << 24
 _EPOCH: Final = 1
+_FIRST_ROWS: Final = 1 << 18
+"""Of each log; memory that is never written costs nothing, and rows that move cost twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ class Simulation:
             cash=settings.cash,
             n_marks=len(data.instruments),
             sample_ns=settings.sample_ns,
-            first_rows=2 * self._margin,
+            first_rows=max(2 * self._margin, _FIRST_ROWS),
         )
         self._context = self._make_context(values)
         self._memory = aligned_zeros(SIM.itemsize).view(SIM)
@@ -292,11 +296,20 @@ class Simulation:
             row["instrument"] = one.instrument
             listens = one.instrument in wanted and self.declaration.kinds >> one.kind & 1
             row["tag"] = 2 * one.instrument + bool(listens)
+        self._choose_way(streams)
         base = self._streams.ctypes.data
         self._entries = base + np.arange(len(streams), dtype=np.int64) * STREAM.itemsize
         self._heap["entries"], self._heap["n"] = self._entries.ctypes.data, len(streams)
         build(self._heap.ctypes.data)
         return True
+
+    def _choose_way(self, streams: list[Stream]) -> None:
+        """Tell the loop whether this day's events may pass the venue; see quiet.py."""
+        kinds = {one.kind for one in streams}
+        is_few = len(self.data.symbols) <= MOST_INSTRUMENTS
+        self.view["is_quiet"] = is_few and Kind.TICKER not in kinds and not self.view["delays_feed"]
+        keys = {key_of(one.instrument, one.kind) for one in streams if one.kind in MARKET_KINDS}
+        self.view["keys"] = sum(keys)
 
     def _wanted(self) -> set[int]:
         """Return the numbers of the instruments the strategy subscribed to."""
@@ -349,7 +362,7 @@ class Simulation:
         view["has_latency"] = not (latency.is_zero and self._feed.is_zero)
         view["feed"], view["delays_feed"] = self._feed.address, not self._feed.is_zero
         view["period"] = self.declaration.timer_ns
-        view["gate"] = -1
+        view["gate"], view["unseen"] = -1, -1
         self._funding = _funding_rows(settings.funding, self.data)
         view["funding"], view["n_funding"] = self._funding.ctypes.data, len(self._funding)
 

@@ -1,7 +1,7 @@
 """The steps of a simulation that both ways of running a strategy share.
 
 What is under way, funding and timers come before an event (`step_before`), the requests
-of the strategy after it (`take_requests`). For a compiled strategy the callback of a
+of the strategy after it (intake.py). For a compiled strategy the callback of a
 step is called here; an interpreted one is told, and Python calls it.
 Layer 3. Allocates nothing.
 """
@@ -10,16 +10,15 @@ from typing import Final
 
 from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, TIMER, Kind
 from livekit.research.due import next_due_in_flight
-from livekit.research.layout import FOREVER, FUNDING, SIM, Stage, Status
+from livekit.research.layout import FOREVER, FUNDING, SIM
 from livekit.research.queue import ROWS, TAGS
 from livekit.ring.call import call2
 from livekit.ring.jit import hot, i64, inner
 from livekit.ring.memory import copy_lines, load_i64, record
 from livekit.strategy.compiled.driver import DRIVER, invoke
-from livekit.strategy.context import CONTEXT, LOG_ROWS, remember_book
+from livekit.strategy.context import CONTEXT, remember_book
 from livekit.trading.account import apply_funding
 from livekit.trading.feed import feed_due, feed_event, pop_feed
-from livekit.trading.layout import OUTBOX
 from livekit.trading.ledger import tick
 from livekit.trading.router import next_due
 
@@ -36,23 +35,11 @@ __all__ = [
     "step_flight",
 ]
 
-_FETCH: Final = Stage.FETCH
-_SETTLE: Final = Stage.SETTLE
-_OWED: Final = Stage.FILL
-_MORE: Final = Status.MORE
-_END: Final = Status.END
-_ROOM: Final = Status.ROOM
-_LOG: Final = Status.LOG
-_ENDLESS: Final = Status.ENDLESS
-_ORDER: Final = int(Kind.ORDER)
 _BOOK: Final = int(Kind.BOOK)
 _TIMER: Final = int(Kind.TIMER)
-_REPORT: Final = int(OUTBOX.fields["report"][1])  # type: ignore[index]
 _CALLBACKS: Final = int(DRIVER.fields["callbacks"][1])  # type: ignore[index]
 _TIMER_EVENT: Final = int(SIM.fields["timer"][1])  # type: ignore[index]
 _FUNDING_BYTES: Final = FUNDING.itemsize
-_HALF_LOG: Final = LOG_ROWS // 2
-_MAX_ANSWERS: Final = 100_000
 
 NOTHING: Final = 0
 HEARD: Final = 1  # something the strategy may hear of
@@ -95,7 +82,6 @@ def call_back(sim: int, event: int) -> None:
     record(DRIVER, s.driver).handled += 1  # also a book that is only kept for `book`
     callback = load_i64(s.driver + _CALLBACKS + kind * 8)
     if callback:
-        s.stage = _SETTLE
         invoke(callback, s.ctx, event)
 
 
@@ -116,7 +102,6 @@ def _fire_timer(sim: int, ts: int) -> None:
     if callback:
         begin(s.ctx, sim + _TIMER_EVENT)
         record(DRIVER, s.driver).handled += 1
-        s.stage = _SETTLE
         invoke(callback, s.ctx, sim + _TIMER_EVENT)
 
 

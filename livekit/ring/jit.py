@@ -25,7 +25,16 @@ from numba import types
 
 from livekit.errors import ConfigError
 
-__all__ = ["UNCOMPILED", "cache_folder", "compile_cached", "hot", "i64", "inner", "source_hash"]
+__all__ = [
+    "UNCOMPILED",
+    "cache_folder",
+    "compile_cached",
+    "hot",
+    "i64",
+    "inlined",
+    "inner",
+    "source_hash",
+]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
@@ -39,9 +48,12 @@ UNCOMPILED: Final = (
 )
 """Parts of the package without jitted code and without a constant that it freezes."""
 
-_OPTIONS: Final = {"nogil": True, "error_model": "numpy"}
+_OPTIONS: Final = {"nogil": True, "error_model": "numpy", "forceinline": False}
 """No GIL: a long loop must not deafen the process. numpy error model: a division by
-zero gives inf as the hardware does, instead of a branch and an exception."""
+zero gives inf as the hardware does, instead of a branch and an exception. Said of every
+function, because what is compiled on behalf of an inlined one would inherit that."""
+
+_UNSEEN: Final = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 i64: Final[Any] = np.int64
@@ -110,7 +122,16 @@ def hot(function: _Function) -> _Function:
 
 def inner(function: _Function) -> _Function:
     """Jit a function as `hot` does, but for jitted callers only: Python cannot call it."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    compiled: _Function = _without_literals(compile_cached(function, cache_folder(), **_UNSEEN))
+    return compiled
+
+
+def inlined(function: _Function) -> _Function:
+    """Jit a function as `inner` does, its code standing in every caller's.
+
+    For what every event goes through: a call costs 2 ns, a tenth of an event.
+    """
+    options = {**_UNSEEN, "forceinline": True}
     compiled: _Function = _without_literals(compile_cached(function, cache_folder(), **options))
     return compiled
 

@@ -89,15 +89,18 @@ SIDE_BYTES: Final = SIDE.itemsize
 _LARGE_BYTES: Final = 1 << 18
 
 
-def aligned_zeros(n_bytes: int, alignment: int = 128) -> np.ndarray:
+def aligned_zeros(n_bytes: int, alignment: int = 128, *, is_huge: bool = False) -> np.ndarray:
     """Return uint8[n_bytes] of zeros whose address is a multiple of `alignment`.
 
     Large ones are pages of their own, which cost nothing until they are written and go
     back to the system when freed. The allocator's heap would clear all of them: 90 ms
-    for each simulation after the first, in place of 0.1.
+    for each simulation after the first, in place of 0.1. Those that are written from
+    end to end may ask for huge pages: a fault for every 2 MB in place of one for 4 KB.
     """
     if n_bytes >= _LARGE_BYTES and alignment <= mmap.PAGESIZE:
         pages = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if is_huge and hasattr(mmap, "MADV_HUGEPAGE"):
+            pages.madvise(mmap.MADV_HUGEPAGE)
         return np.frombuffer(pages, np.uint8)
     room = np.zeros(n_bytes + alignment, np.uint8)
     start = -room.ctypes.data % alignment

@@ -37,6 +37,7 @@ __all__ = [
     "load_i64",
     "load_u32",
     "pause",
+    "prefetch",
     "record",
     "sched_yield",
     "store_i64",
@@ -194,6 +195,21 @@ def fence(_context):
         return context.get_dummy_value()
 
     return types.void(), codegen
+
+
+@intrinsic
+def prefetch(_context, address):
+    """Ask for the cache line at an address; any address will do."""
+
+    def codegen(context, builder, _signature, args):
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        hints = [ir.Constant(_I32, n) for n in (0, 3, 1)]  # to read, to keep, data
+        builder.call(function, [builder.inttoptr(args[0], pointer), *hints])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
 
 
 @intrinsic

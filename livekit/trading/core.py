@@ -23,6 +23,7 @@ from livekit.trading.ids import MAX_EPOCH
 from livekit.trading.latency import Latency
 from livekit.trading.layout import (
     CORE,
+    ENTRY,
     LINE,
     MARKET,
     ORDER_ROW,
@@ -46,7 +47,6 @@ from livekit.trading.router import OrderRouter, cancel_all, cancel_strategy
 __all__ = ["AccountManager", "OrderRouter", "RiskManager", "TradingCore", "TradingState"]
 
 _ALIGN: Final = 128
-_ENTRY: Final = np.dtype("<i4")
 _WORD: Final = np.dtype("<i8")
 _SLACK: Final = 1e-6
 
@@ -166,7 +166,7 @@ class TradingCore:
             "books": (BOOK, (self.max_instruments,)),
             "strategies": (STRATEGY, (self.n_strategies,)),
             "limits": (LIMITS, (self.n_strategies,)),
-            "index": (_ENTRY, (n_entries,)),
+            "index": (ENTRY, (n_entries,)),
             "orders": (ORDER_ROW, (self.max_orders + 1,)),
             "outbox": (OUTBOX, (2 * self.max_orders + SPARE_REPORTS,)),
             "positions": (POSITION, (self.n_strategies, self.max_instruments)),

@@ -21,6 +21,7 @@ from livekit.ring.memory import record
 from livekit.trading.limits import LIMITS
 from livekit.trading.rows import (
     CORE,
+    ENTRY,
     FLOAT,
     LINE,
     MARKET,
@@ -37,6 +38,7 @@ from livekit.trading.rows import (
 
 __all__ = [
     "CORE",
+    "ENTRY",
     "FLOAT",
     "LINE",
     "MARKET",
@@ -111,8 +113,8 @@ line_at = _section("lines", LINE.itemsize)
 wire_at = _section("wire", WIRE.itemsize)
 """Address of a message in flight; slot 0 stands for none."""
 
-entry_at = _section("index", 4)
-"""Address of a slot of the index by order id, an int32."""
+entry_at = _section("index", ENTRY.itemsize)
+"""Address of a slot of the index by order id."""
 
 _position_at = _section("positions", POSITION.itemsize)
 

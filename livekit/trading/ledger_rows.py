@@ -89,15 +89,17 @@ class Ledger:
         self._connect()
 
     def rows(self, name: str) -> np.ndarray:
-        """Return a copy of the rows of a log: ``orders``, ``fills`` or ``equity``."""
-        log = self._logs[name][: int(self.view[f"n_{name}"])]
-        return log.view(np.uint8).copy().view(log.dtype)
+        """Return the rows of a log: ``orders``, ``fills`` or ``equity``.
+
+        The memory itself: copy what is to outlast further writing.
+        """
+        return self._logs[name][: int(self.view[f"n_{name}"])]
 
     @property
     def marks(self) -> np.ndarray:
-        """A copy of the marks, float64[samples, instruments]; NaN where there was none."""
-        return self._marks[: int(self.view["n_equity"])].copy()
+        """The marks, float64[samples, instruments]; NaN where there was none. As `rows`."""
+        return self._marks[: int(self.view["n_equity"])]
 
 
 def _rows(n_rows: int, dtype: np.dtype) -> np.ndarray:
-    return aligned_zeros(n_rows * dtype.itemsize).view(dtype)
+    return aligned_zeros(n_rows * dtype.itemsize, is_huge=True).view(dtype)

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from livekit.events import BOOK, BOOK_LEVELS, HEAD, QUOTE, TICKER, TRADE
-from livekit.ring.jit import hot, i64, inner
+from livekit.ring.jit import hot, i64, inlined, inner
 from livekit.ring.memory import copy_lines, record
 from livekit.trading.codes import (
     BUY,
@@ -62,7 +62,7 @@ _ASK_PRICE, _BID_PRICE = (int(offset) for offset in _PRICES)
 _ASK_SIZE, _BID_SIZE = (int(offset) for offset in _SIZES)
 
 
-@inner
+@inlined
 def set_touch(
     core: int, instrument: int, bid: float, bid_size: float, ask: float, ask_size: float, now: int
 ) -> int:
@@ -104,7 +104,7 @@ def set_ticker(core: int, instrument: int, last: float, bid: float, ask: float, 
     return flag
 
 
-@inner
+@inlined
 def set_trade(core: int, instrument: int, price: float, now: int) -> int:
     """Take a public print; 1 when it lies at a resting price or through it."""
     market = record(MARKET, market_at(core, instrument))

@@ -7,7 +7,9 @@ request about an order that is just done. Two intrusive lists hold the live ones
 open orders of each strategy, and what rests at the paper exchange per instrument.
 
 The index is open addressing with linear probing at most half full; a removal shifts
-the followers back, so it never fills with tombstones. Everything is O(1).
+the followers back, so it never fills with tombstones. Everything is O(1). An entry has
+32 bits of the hash beside the row, so that a search looks at no row but the right one:
+each of the others would be a miss of the cache, 100 ns an order.
 Layer 2.
 """
 
@@ -15,11 +17,12 @@ from typing import Final
 
 import numpy as np
 
-from livekit.ring.jit import hot, i64, inner
+from livekit.ring.jit import hot, i64, inlined, inner
 from livekit.ring.memory import record
 from livekit.trading.codes import BUY, FILLED
 from livekit.trading.layout import (
     CORE,
+    ENTRY,
     MARKET,
     ORDER_ROW,
     STRATEGY,
@@ -46,7 +49,6 @@ __all__ = [
 ]
 
 _RISK_AVERSE: Final = KINDS["risk_averse"]
-_ENTRY: Final = np.dtype([("row", "<i4")])
 _GOLDEN: Final = -7046029254386353131  # 2**64 over the golden ratio, as a signed word
 
 
@@ -57,10 +59,10 @@ def is_final(status: int) -> int:
 
 
 @inner
-def _slot_of(core: int, strategy: int, order_id: int) -> int:
-    """First slot of the index that an order may be in."""
+def _hash_of(strategy: int, order_id: int) -> int:
+    """32 bits that name an order; the low ones are the first slot it may be in."""
     mixed = (order_id ^ (strategy << 48)) * _GOLDEN
-    return (mixed >> 29) & record(CORE, core).index_mask
+    return (mixed >> 29) & 0xFFFFFFFF
 
 
 @hot
@@ -71,14 +73,17 @@ def find_order(core: int, strategy: int, order_id: int) -> int:
     """
     epoch = record(STRATEGY, strategy_at(core, strategy)).epoch
     mask = record(CORE, core).index_mask
-    slot = _slot_of(core, strategy, order_id)
+    name = _hash_of(strategy, order_id)
+    slot = name & mask
     while True:
-        row = i64(record(_ENTRY, entry_at(core, slot)).row)
+        entry = record(ENTRY, entry_at(core, slot))
+        row = i64(entry.row)
         if row == 0:
             return row
-        order = record(ORDER_ROW, order_at(core, row))
-        if order.order_id == order_id and order.strategy == strategy and order.epoch == epoch:
-            return row
+        if i64(entry.name) == name:
+            order = record(ORDER_ROW, order_at(core, row))
+            if order.order_id == order_id and order.strategy == strategy and order.epoch == epoch:
+                return row
         slot = (slot + 1) & mask
 
 
@@ -87,10 +92,13 @@ def index_order(core: int, row: int) -> None:
     """Enter a row, its strategy and id set, into the index."""
     order = record(ORDER_ROW, order_at(core, row))
     mask = record(CORE, core).index_mask
-    slot = _slot_of(core, i64(order.strategy), order.order_id)
-    while record(_ENTRY, entry_at(core, slot)).row != 0:
+    name = _hash_of(i64(order.strategy), order.order_id)
+    slot = name & mask
+    while record(ENTRY, entry_at(core, slot)).row != 0:
         slot = (slot + 1) & mask
-    record(_ENTRY, entry_at(core, slot)).row = row
+    entry = record(ENTRY, entry_at(core, slot))
+    entry.row = row
+    entry.name = name
 
 
 @inner
@@ -98,22 +106,23 @@ def _unindex(core: int, row: int) -> None:
     """Take a row out of the index and close the hole it leaves."""
     mask = record(CORE, core).index_mask
     order = record(ORDER_ROW, order_at(core, row))
-    hole = _slot_of(core, i64(order.strategy), order.order_id)
-    while record(_ENTRY, entry_at(core, hole)).row != row:
+    hole = _hash_of(i64(order.strategy), order.order_id) & mask
+    while record(ENTRY, entry_at(core, hole)).row != row:
         hole = (hole + 1) & mask
     slot = hole
     while True:
         slot = (slot + 1) & mask
-        other = i64(record(_ENTRY, entry_at(core, slot)).row)
-        if other == 0:
+        other = record(ENTRY, entry_at(core, slot))
+        if other.row == 0:
             break
-        follower = record(ORDER_ROW, order_at(core, other))
-        home = _slot_of(core, i64(follower.strategy), follower.order_id)
+        home = i64(other.name) & mask
         # It may move back only if its home is not behind the hole.
         if ((slot - home) & mask) >= ((slot - hole) & mask):
-            record(_ENTRY, entry_at(core, hole)).row = other
+            moved = record(ENTRY, entry_at(core, hole))
+            moved.row = other.row
+            moved.name = other.name
             hole = slot
-    record(_ENTRY, entry_at(core, hole)).row = 0
+    record(ENTRY, entry_at(core, hole)).row = 0
 
 
 @inner
@@ -190,7 +199,7 @@ def free_row(core: int, row: int) -> None:
     top.newest_free = row
 
 
-@inner
+@inlined
 def watch_bounds(core: int, instrument: int) -> None:
     """Have quotes looked at that change the queue of what rests, not only those that fill it.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from livekit.events import ANY_INSTRUMENT, HEAD, ORDER, QUOTE, TICKER, TRADE
-from livekit.ring.jit import hot, i64, inner
+from livekit.ring.jit import hot, i64, inlined, inner
 from livekit.ring.memory import record
 from livekit.trading.admission import admit, admit_cancel, admit_modify, deny
 from livekit.trading.codes import (
@@ -59,7 +59,28 @@ __all__ = [
     "on_request",
     "on_touch",
     "on_trade",
+    "take_market",
 ]
+
+
+@inlined
+def _take_touch(
+    core: int, instrument: int, bid: float, bid_size: float, ask: float, ask_size: float, now: int
+) -> int:
+    """Take a quote."""
+    if set_touch(core, instrument, bid, bid_size, ask, ask_size, now):
+        return match_touch(core, instrument, 0, now)
+    return 0
+
+
+@inlined
+def _take_print(
+    core: int, instrument: int, price: float, size: float, aggressor: int, now: int
+) -> int:
+    """Take a public print."""
+    if set_trade(core, instrument, price, now):
+        return match_print(core, instrument, price, size, aggressor, now)
+    return 0
 
 
 @hot
@@ -67,9 +88,7 @@ def on_touch(
     core: int, instrument: int, bid: float, bid_size: float, ask: float, ask_size: float, now: int
 ) -> int:
     """Take a quote as scalars; same as `on_market` of a QUOTE."""
-    if set_touch(core, instrument, bid, bid_size, ask, ask_size, now):
-        return match_touch(core, instrument, 0, now)
-    return 0
+    return _take_touch(core, instrument, bid, bid_size, ask, ask_size, now)
 
 
 @hot
@@ -77,8 +96,39 @@ def on_trade(
     core: int, instrument: int, price: float, size: float, aggressor: int, now: int
 ) -> int:
     """Take a public print as scalars; same as `on_market` of a TRADE."""
-    if set_trade(core, instrument, price, now):
-        return match_print(core, instrument, price, size, aggressor, now)
+    return _take_print(core, instrument, price, size, aggressor, now)
+
+
+@inlined
+def take_market(core: int, event: int, now_ns: int) -> int:
+    """Do what `on_market` does, in the caller's own code: for a loop over events."""
+    head = record(HEAD, event)
+    instrument = i64(head.instrument)
+    if instrument >= record(CORE, core).n_instruments:
+        return 0
+    if head.kind == KIND_QUOTE:
+        quote = record(QUOTE, event)
+        return _take_touch(
+            core,
+            instrument,
+            quote.bid_price,
+            quote.bid_size,
+            quote.ask_price,
+            quote.ask_size,
+            now_ns,
+        )
+    if head.kind == KIND_TRADE:
+        trade = record(TRADE, event)
+        return _take_print(core, instrument, trade.price, trade.size, i64(trade.aux), now_ns)
+    if head.kind == KIND_BOOK:
+        if set_book(core, instrument, event, now_ns):
+            return match_touch(core, instrument, 1, now_ns)
+    elif head.kind == KIND_TICKER:
+        ticker = record(TICKER, event)
+        if set_ticker(
+            core, instrument, ticker.last_price, ticker.bid_price, ticker.ask_price, now_ns
+        ):
+            return match_touch(core, instrument, 0, now_ns)
     return 0
 
 
@@ -106,34 +156,7 @@ def on_market(core: int, event: int, now_ns: int) -> int:
     Six stores and four comparisons when nothing rests near the market. What is in flight
     and due before `now_ns` has to arrive first: see `advance`.
     """
-    head = record(HEAD, event)
-    instrument = i64(head.instrument)
-    if instrument >= record(CORE, core).n_instruments:
-        return 0
-    if head.kind == KIND_QUOTE:
-        quote = record(QUOTE, event)
-        return on_touch(
-            core,
-            instrument,
-            quote.bid_price,
-            quote.bid_size,
-            quote.ask_price,
-            quote.ask_size,
-            now_ns,
-        )
-    if head.kind == KIND_TRADE:
-        trade = record(TRADE, event)
-        return on_trade(core, instrument, trade.price, trade.size, i64(trade.aux), now_ns)
-    if head.kind == KIND_BOOK:
-        if set_book(core, instrument, event, now_ns):
-            return match_touch(core, instrument, 1, now_ns)
-    elif head.kind == KIND_TICKER:
-        ticker = record(TICKER, event)
-        if set_ticker(
-            core, instrument, ticker.last_price, ticker.bid_price, ticker.ask_price, now_ns
-        ):
-            return match_touch(core, instrument, 0, now_ns)
-    return 0
+    return take_market(core, event, now_ns)
 
 
 @hot

@@ -17,6 +17,7 @@ from livekit.trading.limits import padded
 
 __all__ = [
     "CORE",
+    "ENTRY",
     "FLOAT",
     "LINE",
     "MARKET",
@@ -119,6 +120,9 @@ CORE: Final = padded(
     ],
     512,
 )
+
+ENTRY: Final = np.dtype([("row", "<i4"), ("name", "<u4")])
+"""A slot of the index by order id: a row, 0 for none, and the 32 bits of its hash."""
 
 MARKET: Final = padded(
     [

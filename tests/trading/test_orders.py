@@ -67,7 +67,7 @@ def test_table_of_eight_rows_behaves_as_a_dictionary_that_forgets_the_oldest(ste
         for known in (*live, *done):
             row = find_order(core.address, *known)
             assert (core.orders[row]["strategy"], core.orders[row]["order_id"]) == known
-        assert np.count_nonzero(core.index) == len(live) + len(done)
+        assert np.count_nonzero(core.index["row"]) == len(live) + len(done)
         for slot in range(4):
             mine = [order_id for owner, order_id in live if owner == slot]
             rows = _open_rows(core, slot)

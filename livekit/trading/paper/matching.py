@@ -16,7 +16,7 @@ Layer 2.
 
 import numpy as np
 
-from livekit.ring.jit import hot, i64, inner
+from livekit.ring.jit import hot, i64, inlined, inner
 from livekit.ring.memory import record
 from livekit.trading.codes import BUY, NOT_REDUCING
 from livekit.trading.layout import CORE, MARKET, ORDER_ROW, from_lots, market_at, order_at
@@ -49,7 +49,7 @@ def _fill_resting(core: int, row: int, wanted: int, now_ns: int) -> int:
     return lots
 
 
-@inner
+@inlined
 def _set_bounds(core: int, instrument: int, buy_bound: float, sell_bound: float) -> None:
     """Store how near the market may come before a resting order must be looked at."""
     market = record(MARKET, market_at(core, instrument))

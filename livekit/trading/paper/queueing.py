@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 
-from livekit.ring.jit import hot, i64, inner
+from livekit.ring.jit import hot, i64, inlined, inner
 from livekit.ring.memory import record
 from livekit.trading.codes import BUY
 from livekit.trading.layout import CORE, MARKET, ORDER_ROW, market_at, order_at
@@ -36,7 +36,7 @@ _POWER = KINDS["power_prob"]
 _LOG = KINDS["log_prob"]
 
 
-@hot
+@inlined
 def shown_size(core: int, instrument: int, side: int, price: float, has_book: int) -> float:
     """Size shown at a price of a resting side, units; NaN where nothing is known of it.
 
@@ -57,13 +57,21 @@ def shown_size(core: int, instrument: int, side: int, price: float, has_book: in
     if not touch > 0.0:
         return 0.0
     if has_book:
-        for level in range(N_LEVELS - 1):
-            shown = book_price(core, instrument, side, level)
-            ahead = price - shown if side == BUY else shown - price
-            if ahead > market.slack:
-                return 0.0
-            if ahead >= -market.slack:
-                return book_size(core, instrument, side, level)
+        return _shown_deeper(core, instrument, side, price)
+    return 0.0 if record(CORE, core).is_hidden_empty else np.nan
+
+
+@hot
+def _shown_deeper(core: int, instrument: int, side: int, price: float) -> float:
+    """Size that the last book shows at a price; as `shown_size`."""
+    slack = record(MARKET, market_at(core, instrument)).slack
+    for level in range(N_LEVELS - 1):
+        shown = book_price(core, instrument, side, level)
+        ahead = price - shown if side == BUY else shown - price
+        if ahead > slack:
+            return 0.0
+        if ahead >= -slack:
+            return book_size(core, instrument, side, level)
     return 0.0 if record(CORE, core).is_hidden_empty else np.nan
 
 
@@ -101,7 +109,23 @@ def _probability(core: int, front: float, back: float) -> float:
     return call_probability(top.queue_function, front, back)
 
 
-@inner
+@hot
+def _without_canceled(core: int, row: int, size: float) -> float:
+    """Return what is ahead of an order less the part of it that was cancelled."""
+    order = record(ORDER_ROW, order_at(core, row))
+    front = order.queue_front
+    canceled = order.queue_level - size - order.queue_traded
+    order.queue_traded = 0.0
+    if not canceled >= 0.0:
+        return front
+    back = order.queue_level - front
+    chance = _probability(core, front, back)
+    if np.isinf(chance):
+        chance = 1.0
+    return front - (1.0 - chance) * canceled + min(back - chance * canceled, 0.0)
+
+
+@inlined
 def see_level(core: int, row: int, size: float) -> None:
     """Reckon an order's place when its level shows a size; nothing for a size of NaN."""
     order = record(ORDER_ROW, order_at(core, row))
@@ -109,14 +133,7 @@ def see_level(core: int, row: int, size: float) -> None:
         return
     front = order.queue_front
     if record(CORE, core).queue_kind > RISK_AVERSE:
-        canceled = order.queue_level - size - order.queue_traded
-        order.queue_traded = 0.0
-        if canceled >= 0.0:
-            back = order.queue_level - front
-            chance = _probability(core, front, back)
-            if np.isinf(chance):
-                chance = 1.0
-            front = front - (1.0 - chance) * canceled + min(back - chance * canceled, 0.0)
+        front = _without_canceled(core, row, size)
     order.queue_level = size
     order.queue_front = np.fmin(front, size)  # a front of NaN says nothing
 
