@@ -118,6 +118,9 @@ def _copied(item: Any) -> Any:
     """Copy a syntax tree; in a quarter of the time of `copy.deepcopy`, at every run."""
     if isinstance(item, ast.AST):
         twin = type(item)()
-        vars(twin).update({name: _copied(value) for name, value in vars(item).items()})
+        # Not what others tied to it, which may lead back up.
+        for name in (*item._fields, *item._attributes):  # noqa: SLF001
+            if hasattr(item, name):
+                setattr(twin, name, _copied(getattr(item, name)))
         return twin
     return [_copied(one) for one in item] if isinstance(item, list) else item
