@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from livekit.engine.strategies import StrategyManager
     from livekit.research.backtest import backtest
     from livekit.research.data import Data, load
+    from livekit.research.fan import fan
     from livekit.research.report.compare import compare
     from livekit.research.report.run import Run
     from livekit.research.report.saved import run, runs
@@ -86,6 +87,7 @@ __all__ = [
     "backtest",
     "compare",
     "export",
+    "fan",
     "import_frame",
     "load",
     "run",
@@ -108,6 +110,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "livekit.research.backtest": ("backtest",),
     "livekit.research.data": ("Data", "load"),
+    "livekit.research.fan": ("fan",),
     "livekit.research.report.run": ("Run",),
     "livekit.research.report.compare": ("compare",),
     "livekit.research.report.saved": ("run", "runs"),

@@ -43,6 +43,7 @@ PUBLIC = {
     "backtest": "livekit.research.backtest",
     "compare": "livekit.research.report.compare",
     "export": "livekit.strategy.export.exporting",
+    "fan": "livekit.research.fan",
     "import_frame": "livekit.store.importers.frame",
     "load": "livekit.research.data",
     "run": "livekit.research.report.saved",

@@ -7,6 +7,7 @@ another one. What differs, and why, is written down beside the rivals' scripts.
 Layer 5.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -292,12 +293,14 @@ def _starts(bench: _Bench) -> None:
     file = bench.folder / "strategy.py"
     known: list[float] = []
     edited: list[float] = []
+    # As where pip has installed it, which compiles all modules.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     for number in range(2 * bench.plan.slow_runs + 1):
         if number % 2 == 0:  # new text each time
             file.write_text(text.replace(_MIDDLE, f"{_MIDDLE} + {number}e-12"), encoding="utf-8")
         start = time.perf_counter()
         command = [sys.executable, "-c", _FIRST, str(bench.root), str(file)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=600)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=600, env=environment)
         if number:  # the first one fills the caches of the data and of the engine
             (edited if number % 2 == 0 else known).append(time.perf_counter() - start)
     bench.outcome.rows += [

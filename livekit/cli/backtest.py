@@ -7,6 +7,7 @@ Layer 5.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,6 +58,12 @@ def add_parsers(commands: Any) -> None:
     result.add_argument("--name", default="", help="of the run (default: the class's)")
     result.add_argument("--save", type=Path, metavar="DIR", help="default: the folder of runs")
     result.add_argument("--report", type=Path, metavar="FILE", help="write an HTML report too")
+    result.add_argument(
+        "--fan",
+        action="store_true",
+        help="with --report: run it under other assumptions of fills too, and show how much "
+        "hangs on them",
+    )
     parser.set_defaults(run=_backtest)
 
 
@@ -87,15 +94,29 @@ def _backtest(options: argparse.Namespace) -> int:
     with finish_first():
         place = _save(run, options)
         if options.report:
-            maker: Any = run
-            maker.report(options.report)
+            extra = {"fan": _fan(options, chosen, data, settings)} if options.fan else {}
+            run.report(options.report, data=data, **extra)
         _print(run, place, options)
     return _INTERRUPTED if run.meta["is_partial"] else 0
+
+
+def _fan(options: argparse.Namespace, chosen: Any, data: Any, settings: Any) -> Any:
+    """Run the strategy under every assumption of fills."""
+    from livekit.research.fan import ASSUMPTIONS, fan
+
+    assumptions = {
+        name: {"settings": replace(settings, **change)} for name, change in ASSUMPTIONS.items()
+    }
+    shown = False if options.json else None
+    given = {**chosen.given, "jit": options.jit, "seed": options.seed}
+    return fan(chosen.cls, data, assumptions=assumptions, progress=shown, **given)
 
 
 def _check_places(options: argparse.Namespace) -> None:
     """Refuse a place that the result cannot go to, before anything has run."""
     save, report = options.save, options.report
+    if options.fan and report is None:
+        raise ConfigError("--fan shows its result in the report; give --report FILE too")
     if save is not None and save.exists():
         is_run = save.is_dir() and ((save / "run.json").is_file() or not any(save.iterdir()))
         if not is_run:

@@ -10,36 +10,52 @@ tickers does without.
 Layer 3. Allocates nothing.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from livekit.events import HEAD, Kind
 from livekit.research.layout import SIM
 from livekit.research.queue import LATEST, QUEUE, ROWS, TAGS, WANTED
 from livekit.research.steps import event_at
-from livekit.ring.jit import hot, inlined
+from livekit.ring.jit import hot, inlined, inner
 from livekit.ring.memory import load_i64, record, store_i64
 from livekit.strategy.compiled.driver import DRIVER, invoke
 from livekit.strategy.context import CONTEXT, LOG_ROWS, remember_book
 from livekit.trading.router import on_market
 
-__all__ = ["MARKET_KINDS", "MOST_INSTRUMENTS", "catch_up", "hand_event", "key_of", "run_quiet"]
+__all__ = ["catch_up", "hand_event", "run_quiet", "way_past"]
 
-MARKET_KINDS: Final = frozenset({Kind.QUOTE, Kind.TRADE, Kind.BOOK})
+_MARKET_KINDS: Final = frozenset({Kind.QUOTE, Kind.TRADE, Kind.BOOK})
 """Kinds of which the last event says all."""
 
-MOST_INSTRUMENTS: Final = 16
+_MOST_INSTRUMENTS: Final = 16
 
-_MASK: Final = sum(1 << kind for kind in MARKET_KINDS)
+_MASK: Final = sum(1 << kind for kind in _MARKET_KINDS)
 _BOOK: Final = int(Kind.BOOK)
 _CALLBACKS: Final = int(DRIVER.fields["callbacks"][1])  # type: ignore[index]
 _HALF_LOG: Final = LOG_ROWS // 2
-assert len({kind & 3 for kind in MARKET_KINDS}) == len(MARKET_KINDS)
+assert len({kind & 3 for kind in _MARKET_KINDS}) == len(_MARKET_KINDS)
 
 
-@hot
-def key_of(instrument: int, kind: int) -> int:
-    """Return the bit of a kind of MARKET_KINDS of an instrument below MOST_INSTRUMENTS."""
+def way_past(streams: Sequence[tuple[int, int]], symbols: Sequence[str]) -> tuple[bool, int]:
+    """Tell whether events may pass the venue, and by which keys the last of each is known.
+
+    Parameters
+    ----------
+    streams : sequence of (instrument, kind)
+    symbols : sequence of str
+        All that the instruments' numbers stand for.
+    """
+    may = len(symbols) <= _MOST_INSTRUMENTS and all(kind != Kind.TICKER for _, kind in streams)
+    return may, sum({_key_of_market(*one) for one in streams if one[1] in _MARKET_KINDS})
+
+
+def _key_of_market(instrument: int, kind: int) -> int:
+    """Return the bit of a kind of _MARKET_KINDS of an instrument."""
     return 1 << (instrument * 4 + (kind & 3))
+
+
+_key_of = inner(_key_of_market)
 
 
 @inlined
@@ -76,7 +92,7 @@ def catch_up(sim: int) -> None:
         kind = load_i64(load_i64(s.queue + ROWS + index * 8)) & 15
         if (_MASK >> kind) & 1 == 0:
             continue
-        key = key_of(load_i64(s.queue + TAGS + index * 8) >> 1, kind)
+        key = _key_of(load_i64(s.queue + TAGS + index * 8) >> 1, kind)
         if missing & key:
             missing &= ~key
             store_i64(s.queue + LATEST + n * 8, index)

@@ -14,13 +14,14 @@ import numpy as np
 
 from livekit.config import ORDERS_CAPACITY
 from livekit.errors import ConfigError, LivekitError, StrategyError
-from livekit.events import SLOT_BYTES, Kind
+from livekit.events import SLOT_BYTES
 from livekit.research.bodies import Body, CompiledBody, InterpretedBody
 from livekit.research.data import Data
+from livekit.research.funding import funding_rows
 from livekit.research.intake import clear_reports, note_new_reports
-from livekit.research.layout import FUNDING, SIM, Status
+from livekit.research.layout import SIM, Status
 from livekit.research.queue import QUEUE
-from livekit.research.quiet import MARKET_KINDS, MOST_INSTRUMENTS, key_of
+from livekit.research.quiet import way_past
 from livekit.ring.call import address_of
 from livekit.ring.layout import (
     CONTROL_BYTES,
@@ -304,12 +305,9 @@ class Simulation:
         return True
 
     def _choose_way(self, streams: list[Stream]) -> None:
-        """Tell the loop whether this day's events may pass the venue; see quiet.py."""
-        kinds = {one.kind for one in streams}
-        is_few = len(self.data.symbols) <= MOST_INSTRUMENTS
-        self.view["is_quiet"] = is_few and Kind.TICKER not in kinds and not self.view["delays_feed"]
-        keys = {key_of(one.instrument, one.kind) for one in streams if one.kind in MARKET_KINDS}
-        self.view["keys"] = sum(keys)
+        """Tell the loop whether this day's events may pass the venue."""
+        may, keys = way_past([(one.instrument, one.kind) for one in streams], self.data.symbols)
+        self.view["is_quiet"], self.view["keys"] = may and not self.view["delays_feed"], keys
 
     def _wanted(self) -> set[int]:
         """Return the numbers of the instruments the strategy subscribed to."""
@@ -363,7 +361,7 @@ class Simulation:
         view["feed"], view["delays_feed"] = self._feed.address, not self._feed.is_zero
         view["period"] = self.declaration.timer_ns
         view["gate"], view["unseen"] = -1, -1
-        self._funding = _funding_rows(settings.funding, self.data)
+        self._funding = funding_rows(settings.funding, self.data)
         view["funding"], view["n_funding"] = self._funding.ctypes.data, len(self._funding)
 
 
@@ -393,16 +391,6 @@ def _check_symbols(declaration: Declaration, data: Data) -> None:
                 f"strategy {declaration.name!r} trades {symbol!r}, which the data does not have; "
                 f"it has {', '.join(data.symbols)}: load it with symbols={[*declaration.symbols]!r}"
             )
-
-
-def _funding_rows(funding: tuple[tuple[int, str, float], ...], data: Data) -> np.ndarray:
-    rows = np.zeros(len(funding), FUNDING)
-    for row, (ts, symbol, rate) in zip(rows, funding, strict=True):
-        if symbol not in data.symbols:
-            raise ConfigError(f"funding of {symbol!r} is given, which the data does not have")
-        row["ts"], row["instrument"], row["rate"] = ts, data.symbols.index(symbol), rate
-    order = np.argsort(rows["ts"], kind="stable")
-    return np.ascontiguousarray(rows[order])
 
 
 def _utc(ts: int) -> str:

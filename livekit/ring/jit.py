@@ -97,6 +97,12 @@ def cache_folder() -> Path:
     return folder
 
 
+@lru_cache(maxsize=1)
+def _own_folder() -> Path:
+    """Make and check the folder once, and not for each of 300 functions."""
+    return cache_folder()
+
+
 def compile_cached(function: Callable[..., Any], folder: Path, **options: Any) -> Any:
     """Return `function` jitted, with its machine code cached below `folder`.
 
@@ -116,13 +122,13 @@ def hot(function: _Function) -> _Function:
 
     Arguments that are constants where it is called do not make a version of it each.
     """
-    compiled: _Function = _without_literals(compile_cached(function, cache_folder()))
+    compiled: _Function = _without_literals(compile_cached(function, _own_folder()))
     return compiled
 
 
 def inner(function: _Function) -> _Function:
     """Jit a function as `hot` does, but for jitted callers only: Python cannot call it."""
-    compiled: _Function = _without_literals(compile_cached(function, cache_folder(), **_UNSEEN))
+    compiled: _Function = _without_literals(compile_cached(function, _own_folder(), **_UNSEEN))
     return compiled
 
 
@@ -132,7 +138,7 @@ def inlined(function: _Function) -> _Function:
     For what every event goes through: a call costs 2 ns, a tenth of an event.
     """
     options = {**_UNSEEN, "forceinline": True}
-    compiled: _Function = _without_literals(compile_cached(function, cache_folder(), **options))
+    compiled: _Function = _without_literals(compile_cached(function, _own_folder(), **options))
     return compiled
 
 

@@ -26,6 +26,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 __all__ = [
+    "clear_lines",
     "clock_ns",
     "copy_fresh",
     "copy_lines",
@@ -195,6 +196,20 @@ def fence(_context):
         return context.get_dummy_value()
 
     return types.void(), codegen
+
+
+@intrinsic
+def clear_lines(_context, target, n_lines):
+    """Set `n_lines` cache lines of 64 bytes to zero; the address 8-byte aligned."""
+
+    def codegen(context, builder, _signature, args):
+        with cgutils.for_range(builder, args[1]) as loop:
+            offset = builder.shl(loop.index, ir.Constant(_I64, 6))
+            place = _pointer(builder, builder.add(args[0], offset), _LINE)
+            builder.store(ir.Constant(_LINE, [0] * 8), place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
 
 
 @intrinsic

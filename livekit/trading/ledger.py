@@ -9,7 +9,8 @@ Whoever drives a trading core calls, in this order,
 and gets the three logs of ledger_layout. A sample or markout due at a time sees
 everything that happened up to and at that time, and nothing later. One ledger follows
 one strategy slot of the core.
-Layer 2. Allocates nothing: `has_room` says when the arrays must grow.
+Layer 2. Allocates nothing: `has_room` says when the arrays must grow. Their memory may
+have been another ledger's: a row is cleared before it is written.
 """
 
 from typing import Final
@@ -18,7 +19,7 @@ import numpy as np
 
 from livekit.events import ORDER, Action, OrderStatus
 from livekit.ring.jit import hot, i64, inner
-from livekit.ring.memory import load_i64, record, store_i64
+from livekit.ring.memory import clear_lines, load_i64, record, store_i64
 from livekit.trading.account import unrealized_pnl
 from livekit.trading.codes import FILLED, MODIFY, NEW, NONE
 from livekit.trading.layout import (
@@ -124,6 +125,7 @@ def _sample(ledger: int, ts: int) -> None:
     """Append a row of the strategy's equity as the core stands."""
     view = record(LEDGER, ledger)
     core = view.core
+    clear_lines(view.equity + view.n_equity * _EQUITY_BYTES, _EQUITY_BYTES >> 6)
     row = record(EQUITY_LOG, view.equity + view.n_equity * _EQUITY_BYTES)
     marks = view.marks + view.n_equity * view.n_marks * 8
     for instrument in range(view.n_marks):
@@ -219,6 +221,7 @@ def _note_order(ledger: int, row: int) -> None:
         return
     order = record(ORDER_ROW, order_at(view.core, row))
     market = record(MARKET, market_at(view.core, i64(order.instrument)))
+    clear_lines(view.orders + view.n_orders * _ORDER_BYTES, _ORDER_BYTES >> 6)
     log = record(ORDER_LOG, view.orders + view.n_orders * _ORDER_BYTES)
     store_i64(view.rows + row * 8, view.n_orders)
     view.n_orders += 1
@@ -264,6 +267,7 @@ def _note_refused(ledger: int, report: int) -> None:
         view.lost += 1
         return
     asked = record(ORDER, report)
+    clear_lines(view.orders + view.n_orders * _ORDER_BYTES, _ORDER_BYTES >> 6)
     log = record(ORDER_LOG, view.orders + view.n_orders * _ORDER_BYTES)
     view.n_orders += 1
     log.order_id = i64(asked.order_id) & _ID
@@ -303,6 +307,7 @@ def _note_fill(ledger: int, item_at: int, log_at: int) -> None:
     item = record(OUTBOX, item_at)
     report = record(ORDER, item_at + _REPORT)
     log = record(ORDER_LOG, log_at)
+    clear_lines(view.fills + view.n_fills * _FILL_BYTES, _FILL_BYTES >> 6)
     fill = record(FILL_LOG, view.fills + view.n_fills * _FILL_BYTES)
     fill.ts = report.ts_recv
     fill.ts_venue = item.ts_venue

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -42,11 +43,14 @@ _SECTIONS: Final = (
     ("Equity and positions", ("overview", "price", "exposure")),
     ("Where the profit came from", ("sources", "attribution")),
     ("Execution", ("markouts", "fill-results", "time-to-fill", "latency")),
+    ("Doubts", ("fan", "overlay", "ladder")),
     ("Over time", ("rolling", "period-results", "hours", "months", "activity")),
 )
 
 
-def report(run: "Run", path: str | os.PathLike[str], prices: Any = None) -> Path:
+def report(
+    run: "Run", path: str | os.PathLike[str], prices: Any = None, *, extra: Sequence[Plot] = ()
+) -> Path:
     """Write a run's report: one HTML file that loads nothing.
 
     Parameters
@@ -57,6 +61,8 @@ def report(run: "Run", path: str | os.PathLike[str], prices: Any = None) -> Path
         The file, replaced if it exists; its folder must.
     prices : pandas.DataFrame, optional
         Mids to draw, as for `figures.overview`.
+    extra : sequence of Plot
+        Figures from `doubts`.
 
     Returns
     -------
@@ -69,7 +75,7 @@ def report(run: "Run", path: str | os.PathLike[str], prices: Any = None) -> Path
         plotly is not installed, or the file cannot be written.
     """
     target = Path(path)
-    text = page(run, prices)
+    text = page(run, prices, extra)
     try:
         _replace(target, text)
     except OSError as error:
@@ -99,12 +105,12 @@ def _replace(target: Path, text: str) -> None:
         raise
 
 
-def page(run: "Run", prices: Any = None) -> str:
+def page(run: "Run", prices: Any = None, extra: Sequence[Plot] = ()) -> str:
     """Return the text of the report."""
-    shown = plots(run, prices)
+    shown = [*plots(run, prices), *extra]
     script = plotly_js()
     title = escape(run.name)
-    named = [(head, _of(shown, names)) for head, names in _SECTIONS]
+    named = [(head, found) for head, names in _SECTIONS if (found := _of(shown, names))]
     links = [("numbers", "Key figures"), *((_id(head), head) for head, _ in named)]
     links += [("statistics", "Statistics"), ("run", "The run")]
     navigation = "".join(f'<li><a href="#{at}">{escape(text)}</a></li>' for at, text in links)

@@ -13,7 +13,7 @@ import numpy as np
 from livekit.research.report.rows import Rows
 from livekit.research.report.values import iso_time
 
-__all__ = ["differences", "run_hash"]
+__all__ = ["differences", "first_parting", "run_hash"]
 
 _LEFT_OUT: Final = ("client_order_id", "spare")
 _TIMES: Final = ("ts", "ts_venue", "created_ns", "acked_ns", "final_ns")
@@ -50,6 +50,21 @@ def differences(own: Rows, other: Rows) -> list[str]:
     )
     found = [_first_difference(what, left, right, own) for what, left, right in pairs]
     return [sentence for sentence in found if sentence]
+
+
+def first_parting(own: Rows, other: Rows) -> tuple[int, str]:
+    """Return when (ns) the orders or fills of two runs first differ, and how; (0, "") if never."""
+    found = []
+    for what, left, right, key in (
+        ("order", own.orders, other.orders, "created_ns"),
+        ("fill", own.fills, other.fills, "ts"),
+    ):
+        sentence = _first_difference(what, left, right, own)
+        if sentence:
+            index = int(sentence.split()[1])
+            stamps = [int(rows[key][index]) for rows in (left, right) if index < len(rows)]
+            found.append((min(stamps), sentence))
+    return min(found, default=(0, ""))
 
 
 def _first_difference(what: str, left: np.ndarray, right: np.ndarray, rows: Rows) -> str:

@@ -282,17 +282,77 @@ class Run:
 
         return overview(self, prices, symbol=symbol, theme=theme)
 
-    def report(self, path: str | os.PathLike[str], prices: Any = None) -> Path:
+    def overlay(self, other: "Run", *, symbol: str | None = None, theme: str = "light") -> Any:
+        """Return one figure of this run and another: equity, difference, position, orders.
+
+        Where the two first decided differently a line says so; of a replay and its backtest
+        there should be none.
+
+        Raises
+        ------
+        ConfigError
+            plotly is not installed, or the runs have nothing in common.
+        """
+        from livekit.research.report.figures_overlay import overlay_spec  # noqa: PLC0415 - heavy
+        from livekit.research.report.figures_plot import figure  # noqa: PLC0415
+
+        return figure(overlay_spec(self, other, symbol), theme)
+
+    def ladder(self, data: Any, fill: int = -1, *, theme: str = "light") -> Any:
+        """Return a figure of the book just before a fill, with own orders and prints.
+
+        Parameters
+        ----------
+        data : Data
+            What the run was made of.
+        fill : int
+            Place in `fills`, from the end when negative.
+
+        Raises
+        ------
+        ConfigError
+            plotly is not installed.
+        NotFoundError
+            There is no such fill, or no book before it.
+        """
+        from livekit.research.report.figures_ladder import ladder_spec  # noqa: PLC0415 - heavy
+        from livekit.research.report.figures_plot import figure  # noqa: PLC0415
+
+        return figure(ladder_spec(self, data, fill), theme)
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        prices: Any = None,
+        *,
+        fan: Any = None,
+        against: "Run | None" = None,
+        data: Any = None,
+    ) -> Path:
         """Write the run's report, one HTML file that loads nothing; return its path.
+
+        Parameters
+        ----------
+        path : path-like
+        prices : pandas.DataFrame, optional
+            Mids to draw, as for `plot`.
+        fan : Fan, optional
+            From `livekit.fan`: how much hangs on the fills.
+        against : Run, optional
+            The same strategy run elsewhere, to lay over this run.
+        data : Data, optional
+            What the run was made of: the book at its worst fill is drawn from it.
 
         Raises
         ------
         ConfigError
             plotly is not installed, or the file cannot be written.
         """
-        from livekit.research.report.html import report  # noqa: PLC0415 - heavy
+        from livekit.research.report.figures_doubt import doubts  # noqa: PLC0415 - heavy
+        from livekit.research.report.html import report  # noqa: PLC0415
 
-        return report(self, path, prices)
+        extra = doubts(self, fan=fan, against=against, data=data)
+        return report(self, path, prices, extra=extra)
 
     def save(self, folder: "str | os.PathLike[str]") -> Path:
         """Write the run as a folder, whole or not at all; replace the run there was.
