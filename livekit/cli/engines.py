@@ -77,6 +77,9 @@ def _add_start(verbs: Any) -> None:
     start.add_argument(
         "--queue", metavar="MODEL", help="how resting orders fill on paper (default: risk_averse)"
     )
+    start.add_argument(
+        "--funding", type=float, metavar="RATE", help="of every 8 hours, for all swaps (default: 0)"
+    )
     start.set_defaults(run=_start)
 
 
@@ -85,7 +88,7 @@ def _start(options: argparse.Namespace) -> None:
     from livekit.engine.settings import load_settings
 
     names = ["source", "data", "speed", "wait", "wait_for", "policy", "cash", "maker", "taker"]
-    names += ["latency", "queue"]
+    names += ["latency", "queue", "funding"]
     overrides = {name: getattr(options, name) for name in names}
     overrides["name"] = options.engine
     overrides["symbols"] = options.symbols.split(",") if options.symbols else None

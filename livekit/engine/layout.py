@@ -39,12 +39,15 @@ PUMP: Final = np.dtype(
             "recorded",  # bit k: strategy k has a ledger
             "ledger_due",  # no sample or markout is due before this time
             "ledger_full",  # a ledger must grow before the next event
+            "funding",  # address of FUNDING rows, by time
+            "n_funding",
+            "funding_index",  # the next payment
             "is_seen",  # the venue has seen the event in hand, the strategies have not
             "request",  # the request being handled, copied out of shared memory
             "timer",  # the timer event being delivered
         ],
-        "formats": ["<i8"] * 26 + [ORDER, TIMER],
-        "offsets": [*range(0, 208, 8), 256, 384],
+        "formats": ["<i8"] * 29 + [ORDER, TIMER],
+        "offsets": [*range(0, 232, 8), 256, 384],
         "itemsize": 448,
     }
 )

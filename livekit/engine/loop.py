@@ -25,7 +25,7 @@ from livekit.engine.folder import CONTROL, DOORBELL, EngineLock
 from livekit.engine.intake import await_orders, drain_outbox, fall_asleep, take_orders, wake_up
 from livekit.engine.layout import PUMP
 from livekit.engine.pump import connect_core, pump_flight, pump_lockstep, pump_market, pump_rest
-from livekit.engine.recording import Recorder, describe_engine, make_core
+from livekit.engine.recording import Recorder, describe_engine, make_core, plan_funding
 from livekit.engine.settings import EngineSettings
 from livekit.engine.source import PaceKind, ReplaySource, parse_pace
 from livekit.engine.strategies import POLICIES, StrategyManager, StrategySlot
@@ -94,10 +94,11 @@ class EventEngine:
         connect_core(self.pump, self.core.address)
         self.pump["board"] = self.segment.board_address
         self._model_latency()
+        self._funding = plan_funding(settings, self.source, self.pump)
         self.recorder = Recorder(
             self.core,
             self.pump,
-            describe_engine(settings, self.source, self.core),
+            describe_engine(settings, self.source, self.core, len(self._funding)),
             parse_ns("sample", settings.sample) if settings.sample else 0,
         )
         self.manager = StrategyManager(

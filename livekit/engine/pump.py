@@ -35,7 +35,9 @@ from livekit.ring.memory import (
     record,
     sched_yield,
 )
+from livekit.trading.account import apply_funding
 from livekit.trading.feed import feed_due, feed_event, pop_feed, push_feed, venue_time
+from livekit.trading.funding import FUNDING
 from livekit.trading.outbox import OUTBOX_FULL, outbox_count
 from livekit.trading.router import advance, next_due, on_market, on_request
 
@@ -49,6 +51,7 @@ __all__ = [
 ]
 
 _SPINS: Final = 64
+_FUNDING_BYTES: Final = FUNDING.itemsize
 
 
 def connect_core(pump: np.ndarray, core: int) -> None:
@@ -123,15 +126,39 @@ def _flight_due(pump: int) -> int:
 
 
 @hot
+def _funding_due(pump: int) -> int:
+    """Return when the next payment of funding is due; FOREVER when there is none."""
+    view = record(PUMP, pump)
+    if view.funding_index >= view.n_funding:
+        return FOREVER
+    return record(FUNDING, view.funding + view.funding_index * _FUNDING_BYTES).ts
+
+
+@hot
+def _pay_funding(pump: int, due: int) -> int:
+    """Let every position in the swap pay its funding; always 1."""
+    view = record(PUMP, pump)
+    if view.ledger_due < due:
+        tick_ledgers(pump, due)
+    row = record(FUNDING, view.funding + view.funding_index * _FUNDING_BYTES)
+    view.funding_index += 1
+    view.now = max(view.now, due)
+    apply_funding(view.core, row.instrument, row.rate, due)
+    return 1
+
+
+@hot
 def _step_before(pump: int, now: int) -> int:
     """Do the first thing that comes before an event at `now`; 1, 0 for none, -1 for no room."""
     view = record(PUMP, pump)
     timer = first_timer(pump, now) if view.timed else FOREVER
-    flight = _flight_due(pump)
-    if min(timer, flight + 1) > now:
+    flight, funding = _flight_due(pump), _funding_due(pump)
+    if min(timer, funding, flight + 1) > now:
         return 0
-    if flight < timer:
+    if flight < min(timer, funding):
         done = _step_flight(pump, flight)
+    elif funding <= timer:
+        done = _pay_funding(pump, funding)
     else:
         if view.ledger_due < timer:
             tick_ledgers(pump, timer)

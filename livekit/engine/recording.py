@@ -8,6 +8,7 @@ Layer 4.
 
 import datetime as dt
 import logging
+import math
 import threading
 import time
 from dataclasses import asdict
@@ -26,6 +27,7 @@ from livekit.instruments import Instrument
 from livekit.research.report.run import Run
 from livekit.research.report.saved import new_folder
 from livekit.trading.core import TradingCore
+from livekit.trading.funding import eight_hourly, funding_rows
 from livekit.trading.ids import MAX_EPOCH
 from livekit.trading.latency import Latency
 from livekit.trading.ledger import close
@@ -70,8 +72,27 @@ def _checked_limits(limits: dict[str, float]) -> dict[str, Any]:
     return dict(limits)
 
 
+def plan_funding(settings: EngineSettings, source: ReplaySource, pump: np.ndarray) -> np.ndarray:
+    """Put the payments of funding into the pump; the caller keeps their rows.
+
+    Raises
+    ------
+    ConfigError
+        The rate is not finite.
+    """
+    rate, replay = settings.funding, source.replay
+    if not math.isfinite(rate):
+        raise ConfigError(f"funding is {rate!r}, expected a finite rate of every 8 hours")
+    swaps = [one.symbol for one in source.instruments if one.kind == "swap"]
+    rates = dict.fromkeys(swaps, rate) if rate else {}
+    payments = eight_hourly(rates, int(replay.first_ts), int(replay.last_ts))
+    rows = funding_rows(payments, [one.symbol for one in source.instruments])
+    pump["funding"], pump["n_funding"] = rows.ctypes.data, len(rows)
+    return rows
+
+
 def describe_engine(
-    settings: EngineSettings, source: ReplaySource, core: TradingCore
+    settings: EngineSettings, source: ReplaySource, core: TradingCore, n_funding: int = 0
 ) -> dict[str, Any]:
     """Return what all runs of an engine have in common, as JSON takes it."""
     is_lockstep = source.pace.kind is PaceKind.LOCKSTEP
@@ -84,7 +105,7 @@ def describe_engine(
             "stop_ns": int(source.replay.last_ts),
             "n_events": source.n_events,
             "hash": source.replay.hash,
-            "gaps": [],
+            "gaps": source.replay.gaps(),
         },
         "models": {
             "latency": core.latency.describe(),
@@ -92,7 +113,7 @@ def describe_engine(
             "partial_fills": settings.partial_fills,
             "maker": settings.maker,
             "taker": settings.taker,
-            "funding": "none",
+            "funding": f"{n_funding} payments" if n_funding else "none",
             "unlimited_depth": settings.unlimited_depth,
         },
         "cash": settings.cash,

@@ -54,6 +54,8 @@ class EngineSettings:
         Whether an order on paper may fill in part.
     unlimited_depth : bool
         Let a taker on paper fill whole at the touch.
+    funding : float
+        Rate of every 8 hours for all swaps; 0 for none.
     sample : str
         Grid of the equity of recorded runs, such as ``1s``; empty: record no runs.
     owner_pid : int
@@ -77,6 +79,7 @@ class EngineSettings:
     queue: str = "risk_averse"
     partial_fills: bool = True
     unlimited_depth: bool = False
+    funding: float = 0.0
     sample: str = "1s"
     owner_pid: int = 0
     risk: dict[str, float] = field(default_factory=dict)

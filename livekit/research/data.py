@@ -22,7 +22,7 @@ from livekit.errors import ConfigError, NotFoundError
 from livekit.events import DTYPES, Kind
 from livekit.instruments import Instrument
 from livekit.store.schema import KIND_NAMES, kind_of
-from livekit.store.selection import Selection, Stream, name_of, to_ns
+from livekit.store.selection import Selection, Stream, gaps_of, name_of, to_ns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Data", "load"]
 
 _TIME_OF_DAY: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
-_GAP_LIMIT: Final = 10_000
 
 
 def load(
@@ -164,17 +163,7 @@ class Data:
 
     def gaps(self) -> list[dict[str, Any]]:
         """Return the gaps that the recorder noticed: time, symbol and what was lost, by kind."""
-        found = []
-        for day in range(self.n_days):
-            for stream in self.streams(day):
-                if stream.kind != Kind.GAP:
-                    continue
-                symbol = self.instruments[stream.instrument].symbol
-                for row in stream.rows[:_GAP_LIMIT]:
-                    lost = {KIND_NAMES[k]: int(row["lost"][k]) for k in KIND_NAMES if k < 8}
-                    lost = {name: count for name, count in lost.items() if count}
-                    found.append({"ts": int(row["ts_recv"]), "symbol": symbol, "lost": lost})
-        return found
+        return self._source.gaps()
 
     def __getitem__(self, part: slice) -> "Data":
         """Return the part between two times; a time of day belongs to the first day."""
@@ -300,6 +289,10 @@ class _Arrays:
         """Return all streams; `index` is 0."""
         assert index == 0
         return self._streams
+
+    def gaps(self) -> list[dict[str, Any]]:
+        """Return the gaps among the arrays."""
+        return gaps_of(self._streams, self.instruments)
 
     def cut(self, start: int | None, stop: int | None) -> "_Arrays":
         """Return the part with start <= ts_recv < stop; views, no copies."""

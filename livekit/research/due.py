@@ -5,11 +5,12 @@ Layer 3. Allocates nothing.
 
 from typing import Final
 
-from livekit.research.layout import FOREVER, FUNDING, SIM
+from livekit.research.layout import FOREVER, SIM
 from livekit.ring.jit import hot
 from livekit.ring.memory import record
 from livekit.strategy.context import CONTEXT
 from livekit.trading.feed import feed_due
+from livekit.trading.funding import FUNDING
 from livekit.trading.layout import CORE
 from livekit.trading.router import next_due
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from livekit.events import TIMER
 
-__all__ = ["FOREVER", "FUNDING", "SIM", "Status"]
+__all__ = ["FOREVER", "SIM", "Status"]
 
 _WORDS: Final = (
     "core",  # address of the trading core
@@ -58,9 +58,6 @@ SIM: Final = np.dtype(
     }
 )
 """Private to one simulation; all words int64, addresses of this process."""
-
-FUNDING: Final = np.dtype([("ts", "<i8"), ("instrument", "<i8"), ("rate", "<f8")])
-"""One payment of funding: when, of which instrument, at which fraction of the value."""
 
 FOREVER: Final = 1 << 62
 

@@ -13,6 +13,7 @@ import numpy as np
 from livekit.errors import ConfigError
 from livekit.research.data import Data
 from livekit.research.simulation import Settings
+from livekit.trading.funding import eight_hourly
 from livekit.trading.latency import Latency
 from livekit.trading.limits import Fees, RiskLimits
 
@@ -35,7 +36,6 @@ _UNITS_NS: Final = {
     "d": 86_400_000_000_000,
 }
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|m|h|d)")
-_EIGHT_HOURS_NS: Final = 8 * 3_600_000_000_000
 
 
 def to_duration_ns(value: float | str, name: str) -> int:
@@ -117,11 +117,7 @@ def _funding_of(funding: Any, data: Data) -> tuple[tuple[int, str, float], ...]:
     if isinstance(funding, int | float):
         funding = dict.fromkeys(swaps, float(funding))
     if isinstance(funding, Mapping):
-        first = -(-data.first_ts // _EIGHT_HOURS_NS) * _EIGHT_HOURS_NS
-        times = range(first, data.last_ts + 1, _EIGHT_HOURS_NS)
-        rows: Iterable[tuple[int, str, float]] = (
-            (ts, str(symbol), float(rate)) for ts in times for symbol, rate in funding.items()
-        )
+        rows: Iterable[tuple[int, str, float]] = eight_hourly(funding, data.first_ts, data.last_ts)
     else:
         rows = _rows_of_frame(funding)
     kept = tuple(row for row in rows if data.first_ts <= row[0] <= data.last_ts)

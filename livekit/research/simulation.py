@@ -17,7 +17,6 @@ from livekit.errors import ConfigError, LivekitError, StrategyError
 from livekit.events import SLOT_BYTES
 from livekit.research.bodies import Body, CompiledBody, InterpretedBody
 from livekit.research.data import Data
-from livekit.research.funding import funding_rows
 from livekit.research.intake import clear_reports, note_new_reports
 from livekit.research.layout import SIM, Status
 from livekit.research.queue import QUEUE
@@ -40,6 +39,7 @@ from livekit.strategy.loader import make_instance, user_line
 from livekit.strategy.table import InstrumentTable
 from livekit.trading.core import TradingCore
 from livekit.trading.feed import RECORDED, Feed
+from livekit.trading.funding import funding_rows
 from livekit.trading.latency import Latency
 from livekit.trading.ledger import close
 from livekit.trading.ledger_rows import Ledger
@@ -361,7 +361,7 @@ class Simulation:
         view["feed"], view["delays_feed"] = self._feed.address, not self._feed.is_zero
         view["period"] = self.declaration.timer_ns
         view["gate"], view["unseen"] = -1, -1
-        self._funding = funding_rows(settings.funding, self.data)
+        self._funding = funding_rows(settings.funding, self.data.symbols)
         view["funding"], view["n_funding"] = self._funding.ctypes.data, len(self._funding)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from livekit.events import ANY_INSTRUMENT, EVENT_BYTES, HEAD, TIMER, Kind
 from livekit.research.due import next_due_in_flight
-from livekit.research.layout import FOREVER, FUNDING, SIM
+from livekit.research.layout import FOREVER, SIM
 from livekit.research.queue import ROWS, TAGS
 from livekit.ring.call import call2
 from livekit.ring.jit import hot, i64, inner
@@ -19,6 +19,7 @@ from livekit.strategy.compiled.driver import DRIVER, invoke
 from livekit.strategy.context import CONTEXT, remember_book
 from livekit.trading.account import apply_funding
 from livekit.trading.feed import feed_due, feed_event, pop_feed
+from livekit.trading.funding import FUNDING
 from livekit.trading.ledger import tick
 from livekit.trading.router import next_due
 

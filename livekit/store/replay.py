@@ -10,7 +10,7 @@ Layer 3.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -104,6 +104,10 @@ class Replay:
     def hash(self) -> str:
         """Name of what the data is, 16 hex digits; as of a research Data of the same range."""
         return self._selection.hash
+
+    def gaps(self) -> list[dict[str, Any]]:
+        """Return the gaps that the recorder noticed: time, symbol and what was lost, by kind."""
+        return self._selection.gaps()
 
     def next_batch(self, slots: np.ndarray, n: int) -> int:
         """Fill slots with the next events.

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,9 +17,11 @@ from livekit.errors import ConfigError, DataError, NotFoundError
 from livekit.events import Kind
 from livekit.instruments import Instrument
 from livekit.store.catalog import Catalog, Recording, day_of
-from livekit.store.schema import kind_of
+from livekit.store.schema import KIND_NAMES, kind_of
 
-__all__ = ["Day", "Selection", "Stream", "name_of", "to_ns"]
+__all__ = ["Day", "Selection", "Stream", "gaps_of", "name_of", "to_ns"]
+
+_GAP_LIMIT: Final = 10_000  # of one file: more of them say nothing more
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,16 @@ class Selection:
         ]
         return [stream for stream in found if len(stream.rows)]
 
+    def gaps(self) -> list[dict[str, Any]]:
+        """Return the gaps that the recorder noticed; only their own files are read."""
+        found = [
+            Stream(self._numbers[one.symbol], one.kind, self._read(one))
+            for day in self.days
+            for one in day.recordings
+            if one.kind == Kind.GAP
+        ]
+        return gaps_of(found, self.instruments)
+
     @property
     def hash(self) -> str:
         """Name of what the data is, 16 hex digits: equal recordings have an equal one.
@@ -182,6 +195,20 @@ class Selection:
             edges.append([part for part in rows if len(part)])
         first = min(int(rows["ts_recv"][0]) for rows in edges[0])
         return first, max(int(rows["ts_recv"][-1]) for rows in edges[1])
+
+
+def gaps_of(streams: Iterable[Stream], instruments: tuple[Instrument, ...]) -> list[dict[str, Any]]:
+    """Return the gaps of some streams: time, symbol and what was lost, by kind."""
+    found = []
+    for stream in streams:
+        if stream.kind != Kind.GAP:
+            continue
+        symbol = instruments[stream.instrument].symbol
+        for row in stream.rows[:_GAP_LIMIT]:
+            lost = {KIND_NAMES[k]: int(row["lost"][k]) for k in KIND_NAMES if k < 8}
+            lost = {name: count for name, count in lost.items() if count}
+            found.append({"ts": int(row["ts_recv"]), "symbol": symbol, "lost": lost})
+    return found
 
 
 def name_of(range_: tuple[object, ...], parts: Iterable[bytes]) -> str:

@@ -20,6 +20,7 @@ ACTING = TESTS / "research" / "acting.py"
 DECIDING = TESTS / "process" / "deciding.py"
 LATENCIES = ("", "order=2ms,response=1ms", "feed=4ms,order=3ms,response=2ms", "feed=recorded")
 SAMPLE = "100ms"
+EIGHT_HOURS_NS = 8 * 3_600_000 * backtests.MS
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,9 @@ def recorded(tmp_path_factory):
     """Record a random market of three instruments; return its folder."""
     folder = tmp_path_factory.mktemp("market")
     catalog = Catalog(folder)
-    arrays = backtests.Market(11, 3).arrays(6000)
+    market = backtests.Market(11, 3)
+    market.ts += EIGHT_HOURS_NS - 700_000 * backtests.MS  # funding is paid in the middle of it
+    arrays = market.arrays(6000)
     catalog.write_all({(symbol, kind, DAY): rows for (symbol, kind), rows in arrays.items()})
     catalog.write_instruments(list(backtests.INSTRUMENTS))
     return folder
@@ -108,6 +111,19 @@ def test_replay_of_a_bundled_strategy_equals_its_backtest(replay, recorded, name
     file = BUNDLED / f"{name}.py"
     runs = replay((name, file, False, params), latency=latency)
     assert_same(runs[name], backtest(file, recorded, True, latency, params), n_fills=3)
+
+
+@pytest.mark.parametrize("latency", LATENCIES[:3:2], ids=lambda text: text or "none")
+def test_replay_pays_the_funding_of_its_backtest(replay, recorded, latency):
+    params = {"pace": 5, "size": 0.1}
+    runs = replay(("acting", ACTING, True, params), latency=latency, funding=0.0003)
+    expected = backtest(ACTING, recorded, False, latency, params, funding=0.0003)
+    assert_same(runs["acting"], expected)
+    assert expected.meta["models"]["funding"] == "1 payments"
+    assert expected.equity_rows["funding"][-1] != 0.0
+    gaps = runs["acting"].meta["data"]["gaps"]
+    assert gaps == expected.meta["data"]["gaps"]
+    assert len(gaps) > 10
 
 
 def test_settings_of_the_engine_are_those_of_the_backtest(replay, recorded):
