@@ -126,7 +126,9 @@ def _make_body(job: Job, context: Context, table: InstrumentTable) -> Body:
         return Interpreted(job.strategy, job.declaration, context, table, job.wait_name)
     from livekit.strategy.compiled import Compiled  # noqa: PLC0415 - only who asks for it pays
 
-    return Compiled(job.strategy, job.declaration, context, table, job.wait_name)
+    compiled = Compiled(job.strategy, job.declaration, context, table, job.wait_name)
+    compiled.warm_up()
+    return compiled
 
 
 def _read_directory(engine: EngineSegment) -> Callable[[int], list[Instrument]]:

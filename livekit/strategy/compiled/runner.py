@@ -95,7 +95,9 @@ class Compiled:
         self._streak, self._last_error, self._lost = 0, -2, 0
         self._unknown = [i for i, number in enumerate(context.symbols) if number < 0]
         self._look_again = 0
-        # Before the first event: compiling, or loading what is compiled, takes time.
+
+    def warm_up(self) -> None:
+        """Compile, or load, what the process's loop calls; before it can have an event."""
         functions: tuple[tuple[Any, int], ...] = ((turn, 1), (conclude, 1), (abandon, 1), (call, 2))
         for function, arguments in functions:
             function.compile((types.int64,) * arguments)
