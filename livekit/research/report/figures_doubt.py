@@ -73,7 +73,8 @@ def _overlay(run: "Run", against: "Run") -> Plot:
     return Plot(
         "overlay",
         f"Against {against.name} ({against.meta.get('kind')})",
-        "Both runs over the same time; a dashed line stands where they first decided differently.",
+        "Both runs over the same time; a dashed line stands where they first part"
+        + (f": {sentence}." if sentence else ", and there is none."),
         alt=sentence or "orders and fills are equal to the bit",
         spec=overlay_spec(run, against),
         is_time=True,

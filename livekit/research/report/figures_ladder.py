@@ -58,7 +58,7 @@ def ladder_spec(run: "Run", data: Any, fill: int) -> Spec:
         barmode="overlay",
         title={"text": text, "font": {"size": 13}, "x": 0, "xanchor": "left"},
         xaxis=titled("Size (bids to the left)", tickformat=",.6~g"),
-        yaxis=titled("Price", tickformat=",.10~f"),
+        yaxis=titled("Price", type="category"),
         hovermode="closest",
         margin={"l": 80, "r": 18, "t": 60, "b": 44},
     )
@@ -74,10 +74,21 @@ def ladder_spec(run: "Run", data: Any, fill: int) -> Spec:
             "x": [0.0],
             "y": [float(row["price"])],
             "marker": {"symbol": "star", "size": 15, "color": LIGHT["price"]},
-            "hovertemplate": "fill at %{y:,.10~f}",
+            "hovertemplate": "fill at %{y}",
         },
     ]
-    return {"data": [trace for trace in traces if trace["y"] is not None], "layout": layout}
+    # A row a price, as on a trader's ladder: between far levels there is nothing to see.
+    prices = sorted({float(one) for trace in traces for one in trace["y"]})
+    layout["yaxis"]["categoryorder"] = "array"
+    layout["yaxis"]["categoryarray"] = [_row(one) for one in prices]
+    for trace in traces:
+        trace["y"] = [_row(one) for one in trace["y"]]
+    return {"data": traces, "layout": layout}
+
+
+def _row(price: float) -> str:
+    """Return the name of a price's row."""
+    return f"{float(price):,.12g}"
 
 
 def _latest(data: Any, symbol: str, kind: Kind, ts: int) -> Any:
@@ -131,7 +142,7 @@ def _levels(side: _Side, name: str, color: str, sign: float) -> Spec:
         "y": side.price[kept],
         "customdata": side.size[kept],
         "marker": {"color": band(LIGHT[color], 0.55)},
-        "hovertemplate": "%{customdata:,.8~g} at %{y:,.10~f}",
+        "hovertemplate": "%{customdata:,.8~g} at %{y}",
     }
 
 
@@ -151,7 +162,7 @@ def _own(run: "Run", symbol: str, ts: int) -> Spec:
         "y": of["price"].copy(),
         "customdata": of["queue_ahead"].copy(),
         "marker": {"symbol": "diamond-open", "size": 11, "color": LIGHT["position"]},
-        "hovertemplate": "own order at %{y:,.10~f}, %{customdata:,.6~g} ahead when it came",
+        "hovertemplate": "own order at %{y}, %{customdata:,.6~g} ahead when it came",
     }
 
 
@@ -178,5 +189,5 @@ def _prints(data: Any, symbol: str, ts: int) -> Spec:
         "x": signed,
         "y": price,
         "marker": {"symbol": "circle-open", "size": 8, "color": LIGHT["muted"]},
-        "hovertemplate": "print of %{x:,.6~g} at %{y:,.10~f}; sellers to the left",
+        "hovertemplate": "print of %{x:,.6~g} at %{y}; sellers to the left",
     }

@@ -118,7 +118,7 @@ def _mark_parting(spec: Spec, own: "Run", other: "Run") -> None:
     layout = spec["layout"]
     note = {"xref": "paper", "yref": "paper", "showarrow": False, "xanchor": "right", "x": 1.0}
     if not sentence:
-        text = "orders and fills equal to the bit"
+        text = "the same decisions and fills"
         layout["annotations"] = [{**note, "y": 1.045, "text": text}]
         return
     at = times(np.array([ts]))[0]
@@ -127,4 +127,7 @@ def _mark_parting(spec: Spec, own: "Run", other: "Run") -> None:
         {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1}
         | {"line": mark}
     ]
-    layout["annotations"] = [{**note, "y": 1.045, "text": f"they part at {at}: {sentence[:120]}"}]
+    layout["annotations"] = [
+        {**note, "y": 1.045, "text": f"they part at {at[:23].replace('T', ' ')}"}
+        | {"hovertext": sentence}
+    ]

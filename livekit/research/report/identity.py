@@ -16,6 +16,10 @@ from livekit.research.report.values import iso_time
 __all__ = ["differences", "first_parting", "run_hash"]
 
 _LEFT_OUT: Final = ("client_order_id", "spare")
+_ASKED: Final = (
+    *("order_id", "instrument", "side", "order_type", "tif", "options", "price", "quantity"),
+    "created_ns",
+)
 _TIMES: Final = ("ts", "ts_venue", "created_ns", "acked_ns", "final_ns")
 
 
@@ -53,10 +57,13 @@ def differences(own: Rows, other: Rows) -> list[str]:
 
 
 def first_parting(own: Rows, other: Rows) -> tuple[int, str]:
-    """Return when (ns) the orders or fills of two runs first differ, and how; (0, "") if never."""
+    """Return when (ns) two runs first decided or filled otherwise, and how; (0, "") if never.
+
+    Of an order counts what was asked for and when, not when it was answered.
+    """
     found = []
     for what, left, right, key in (
-        ("order", own.orders, other.orders, "created_ns"),
+        ("order", own.orders[list(_ASKED)], other.orders[list(_ASKED)], "created_ns"),
         ("fill", own.fills, other.fills, "ts"),
     ):
         sentence = _first_difference(what, left, right, own)
