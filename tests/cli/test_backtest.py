@@ -120,12 +120,20 @@ def test_save_puts_the_run_where_it_is_told_and_replaces_only_runs(run, tmp_path
     assert len(saved.runs()) == 0
 
 
-def test_report_is_asked_of_the_run(run, tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr(Run, "report", lambda _run, path: asked.append(path), raising=False)
-    code, out, _ = run(*EAGER, "--report", tmp_path / "out.html")
-    assert (code, asked) == (0, [tmp_path / "out.html"])
-    assert f"report in {tmp_path / 'out.html'}" in out
+def test_report_has_the_ladder_of_the_data_and_the_fan_when_asked(run, tmp_path):
+    pytest.importorskip("plotly", reason="plotly is in the report extra")
+    file = tmp_path / "out.html"
+    code, out, _ = run(*EAGER, "--report", file)
+    assert (code, f"report in {file}" in out) == (0, True)
+    assert ('id="ladder"' in file.read_text(), 'id="fan"' in file.read_text()) == (True, False)
+    code, _, _ = run(*EAGER, "--report", file, "--fan", "--json")
+    assert (code, 'id="fan"' in file.read_text()) == (0, True)
+
+
+def test_fan_without_a_report_is_refused_before_anything_runs(run):
+    code, out, err = run(*EAGER, "--fan")
+    assert (code, out) == (4, "")
+    assert "--fan shows its result in the report; give --report FILE too" in err
 
 
 def test_defaults_of_the_options_are_those_of_make_settings():
