@@ -16,6 +16,7 @@ Layer 3.
 import fcntl
 import json
 import os
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from livekit.clock import process_start
 from livekit.errors import ConfigError, DataError
 from livekit.events import ABI
 
@@ -58,6 +60,7 @@ _CHECKED: Final = 32
 _MAX_FRAME: Final = 1 << 28
 _FOLDER: Final = ".recording"
 _LOCK: Final = "lock"
+_PATIENCE_S: Final = 5.0
 
 
 def recording_folder(root: Path) -> Path:
@@ -100,17 +103,28 @@ class FolderLock:
                 f"folder {str(root)!r} cannot be recorded into ({error.strerror}); permit writing "
                 "or give another with --out"
             ) from error
-        try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(self.descriptor, 32).decode(errors="replace").strip()
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self._try_lock():
+            holder = os.pread(self.descriptor, 32, 0).decode(errors="replace").strip()
+            # A reader whose recorder was killed writes what it has, and leaves.
+            is_leaving = holder.isdigit() and not process_start(int(holder))
+            if is_leaving and time.monotonic() < deadline:
+                time.sleep(0.01)
+                continue
             os.close(self.descriptor)
             raise ConfigError(
                 f"folder {str(root)!r} is being recorded into by process {holder or 'unknown'}; "
                 "stop that recorder, or give this one another folder with --out"
-            ) from None
+            )
         os.ftruncate(self.descriptor, 0)
         os.pwrite(self.descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def _try_lock(self) -> bool:
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def release(self) -> None:
         """Let go; the file stays, since removing it could split the lock in two."""

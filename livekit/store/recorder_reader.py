@@ -30,6 +30,7 @@ import numpy as np
 
 from livekit import clock
 from livekit.errors import DataError, LivekitError, NotRunningError
+from livekit.events import SLOT_BYTES
 from livekit.ring.directory import EngineSegment
 from livekit.ring.layout import SIDE, SIDE_BYTES, aligned_zeros
 from livekit.ring.segment import Phase, RunState, Segment
@@ -57,6 +58,7 @@ STATUS: Final = np.dtype(
 """The recorder's state, as ``livekit ps --state`` shows it."""
 
 _PAYLOAD: Final = 1 << 20
+_LEAST: Final = 4096
 _EMPTY_SLEEP_S: Final = 0.002
 _LOOK_NS: Final = 100_000_000
 _BUSY: Final = 512
@@ -126,7 +128,9 @@ class _Reader:
         self._directory = EngineSegment.attach(folder)
         self._side = aligned_zeros(SIDE_BYTES).view(SIDE)
         segment.fill_events_side(self._side, is_producer=False)
-        self._frame = aligned_zeros(FRAME_BYTES + _PAYLOAD)
+        # A frame is never larger than a part is to be.
+        self._room = max(_LEAST, min(_PAYLOAD, job.rotate_bytes) // 64 * 64)
+        self._frame = aligned_zeros(FRAME_BYTES + self._room)
         self._taken = aligned_zeros(TAKEN.itemsize).view(TAKEN)
         self._status = aligned_zeros(round_lines(STATUS.itemsize)).view("u1")
         self.status = self._status[: STATUS.itemsize].view(STATUS)[0]
@@ -147,7 +151,7 @@ class _Reader:
         n = take(
             self._side.ctypes.data,
             start + filled,
-            _PAYLOAD - filled,
+            self._room - filled,
             self._taken.ctypes.data,
             self._counters,
         )
@@ -157,7 +161,7 @@ class _Reader:
         if n < 0:
             raise LivekitError("the events ring is broken: impossible cursors; record again")
         # A payload is full when the largest event does not fit any more.
-        is_full = _PAYLOAD - int(self._taken["n_bytes"][0]) < 256
+        is_full = self._room - int(self._taken["n_bytes"][0]) < SLOT_BYTES
         if is_full or now_ns - self._flushed_ns >= FLUSH_NS:
             self.flush()
             self._flushed_ns = now_ns
