@@ -26,7 +26,17 @@ class Recorder:
     """
 
     def __init__(self, out, *options, engine="main", own=False, file_kb=0):
-        command = [sys.executable, "-m", "livekit.cli.main", "record", "--out", str(out), "--json"]
+        command = [
+            sys.executable,
+            "-X",
+            "faulthandler",
+            "-m",
+            "livekit.cli.main",
+            "record",
+            "--out",
+            str(out),
+            "--json",
+        ]
         if not own:
             command += ["--engine", engine]
         if file_kb:  # it and its children cannot write a file beyond that size
@@ -71,9 +81,13 @@ class Recorder:
         self.process.send_signal(signal.SIGINT)
         return self.result()
 
-    def result(self, timeout=120):
+    def result(self, timeout=60):
         """Wait for the end; return (exit code, what it printed as JSON, its errors)."""
-        out, err = self.process.communicate(timeout=timeout)
+        try:
+            out, err = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # says where it stands
+            raise AssertionError(self.process.communicate()) from None
         return self.process.returncode, json.loads(out) if out else None, err
 
     def close(self):

@@ -30,11 +30,11 @@ from livekit.errors import LivekitError, NotRunningError
 from livekit.events import MARKET_KINDS, Kind
 from livekit.ring.directory import EngineSegment
 from livekit.ring.segment import Segment
-from livekit.ring.state import state_of
+from livekit.ring.seqlock import SEQLOCK_HEAD
 from livekit.store.catalog import Catalog
 from livekit.store.recorder_convert import Converted, convert_parts
 from livekit.store.recorder_log import FolderLock, parts_of
-from livekit.store.recorder_reader import Job
+from livekit.store.recorder_reader import STATUS, Job
 from livekit.store.schema import KIND_NAMES
 
 __all__ = ["Plan", "Progress", "Summary", "record", "recover"]
@@ -274,13 +274,17 @@ class _Child:
 
     def progress(self) -> Progress:
         """Read how far it has come out of its segment, which outlives it while mapped."""
-        state = state_of(self.segment)["state"]
+        raw = self.segment.read_state()
+        if raw is None:  # it was killed while it wrote this; its counts are words, each whole
+            start = int(self.segment.header["state_offset"]) + SEQLOCK_HEAD
+            raw = self.segment.file.memory[start : start + STATUS.itemsize].tobytes()
+        state = np.frombuffer(raw, STATUS)[0]
         counters = self.segment.strategy_counters
         return Progress(
             seconds=time.monotonic() - self._started,
-            events=state["events"],
-            n_bytes=state["bytes"],
-            gaps=state["gaps"],
+            events=int(state["events"]),
+            n_bytes=int(state["bytes"]),
+            gaps=int(state["gaps"]),
             lost=int(counters["lost"]),
             received={
                 name: int(counters["received"][kind])

@@ -62,10 +62,11 @@ def test_kill_at_any_instant_loses_at_most_the_last_second(
     for i in range(max(3, round(20 * scale))):
         if status()["state"] == "finished":
             break
+        eventually(lambda: row("record") is None, "the end of the one before")
         running = recorder("--rotate-mb", random.choice(["0.02", "64"]))
         segment = running.recording()
         begun = state_of(segment)["state"]["last_ts"]
-        until = int(board.header["now"]) + random.randrange(SPEED * SECOND)
+        until = int(board.header["now"]) + SPEED * random.randrange(SECOND, 2 * SECOND)
         eventually(lambda until=until: int(board.header["now"]) >= until, "the instant")
         ended = int(board.header["now"])
         if i % 3 != 1:
