@@ -108,7 +108,7 @@ def check(
         if progress is not None:
             progress(done + 1, len(paths))
     for (venue, day), parts in sorted(sequences.items()):
-        if day in partial_days(catalog.root, venue):
+        if day in _partial_days(catalog.root, venue, findings):
             continue
         findings += _check_sequence(str(catalog.root / venue), day, np.concatenate(parts))
     return len(paths), findings
@@ -121,6 +121,14 @@ def _instruments(catalog: Catalog, venue: str, findings: list[Finding]) -> dict[
         path = catalog.root / venue / "instruments.parquet"
         findings.append(Finding(str(path), "unreadable", 1, -1, str(error)))
         return {}
+
+
+def _partial_days(root: Path, venue: str, findings: list[Finding]) -> frozenset[str]:
+    try:
+        return partial_days(root, venue)
+    except DataError as error:
+        findings.append(Finding(str(root / venue), "unreadable", 1, -1, str(error)))
+        return frozenset()
 
 
 def _read(path: Path, findings: list[Finding]) -> np.ndarray | None:

@@ -102,11 +102,17 @@ def convert_parts(root: Path, *, with_open: bool) -> Converted:
     for path in parts_of(root, with_open=with_open):
         try:
             total.add(convert_part(root, path))
-        except DataError as error:
+        except (DataError, OSError) as error:
             _log.error("part not converted path=%s error=%s", path, error)
-            total.failures.append(str(error))
+            total.failures.append(_sentence(path, error))
             break  # later rows come after: trying them would fail alike
     return total
+
+
+def _sentence(path: Path, error: DataError | OSError) -> str:
+    if isinstance(error, DataError):
+        return str(error)
+    return f"part {str(path)!r} cannot be converted ({error.strerror or error}); it is kept"
 
 
 def convert_part(root: Path, path: Path) -> Converted:
@@ -117,6 +123,8 @@ def convert_part(root: Path, path: Path) -> Converted:
     DataError
         The part cannot be read, a file of the catalog is corrupt, or there is no room.
         The part stays.
+    OSError
+        A name cannot be changed or a folder synced. What was converted is found again.
     """
     header, frames, n_bad = read_part(path)
     done = Converted(n_parts=1, n_bad_bytes=n_bad)

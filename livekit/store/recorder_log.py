@@ -48,8 +48,9 @@ FRAME: Final = np.dtype(
         ("n_bytes", "<i8"),  # of the payload, a multiple of 64
         ("n_events", "<i8"),  # 0 for the header's
         ("written", "<i8"),  # ns since the epoch
-        ("crc", "<u4"),  # of the four words above and the payload
-        ("reserved", "<u4", (7,)),
+        ("head_crc", "<u4"),  # of the four words above: where the next frame is
+        ("crc", "<u4"),  # of them and the payload
+        ("reserved", "<u4", (6,)),
     ]
 )
 """What stands before each payload."""
@@ -178,6 +179,7 @@ def _seal(frame: np.ndarray, n_bytes: int, n_events: int, written: int) -> None:
     head = frame[:FRAME_BYTES].view(FRAME)[0]
     head["magic"], head["n_bytes"], head["n_events"] = _MAGIC, n_bytes, n_events
     head["written"] = written
+    head["head_crc"] = zlib.crc32(frame[:_CHECKED].data)
     head["crc"] = _checksum(frame, n_bytes)
 
 
@@ -306,7 +308,14 @@ def read_part(path: Path) -> tuple[PartHeader | None, list[Frame], int]:
     header: PartHeader | None = None
     frames: list[Frame] = []
     at = n_bad = 0
-    while (size := _frame_size(memory, at)) >= 0:
+    while at + FRAME_BYTES <= len(memory):
+        size = _frame_size(memory, at)
+        if size < 0:
+            n_bad += FRAME_BYTES  # looks for the next one, which lies at a multiple of that
+            at += FRAME_BYTES
+            continue
+        if at + size > len(memory):
+            break
         payload = memory[at + FRAME_BYTES : at + size]
         head = memory[at : at + FRAME_BYTES].view(FRAME)[0]
         if int(head["crc"]) != _checksum(memory[at : at + size], len(payload)):
@@ -316,30 +325,18 @@ def read_part(path: Path) -> tuple[PartHeader | None, list[Frame], int]:
         else:
             frames.append(Frame(payload, int(head["n_events"]), int(head["written"])))
         at += size
-    rest = len(memory) - at
-    if rest and not _is_torn(memory, at):
-        n_bad += rest
     return header, frames, n_bad
 
 
 def _frame_size(memory: np.ndarray, at: int) -> int:
-    """Return the bytes of the whole frame at a place, -1 when there is none."""
-    if at + FRAME_BYTES > len(memory):
-        return -1
+    """Return the bytes of the frame that begins at a place, -1 when none does."""
     head = memory[at : at + FRAME_BYTES].view(FRAME)[0]
+    if int(head["magic"]) != _MAGIC:
+        return -1
+    if int(head["head_crc"]) != zlib.crc32(memory[at : at + _CHECKED].data):
+        return -1
     n_bytes = int(head["n_bytes"])
-    if int(head["magic"]) != _MAGIC or not 0 <= n_bytes <= _MAX_FRAME or n_bytes % 64:
-        return -1
-    return FRAME_BYTES + n_bytes if at + FRAME_BYTES + n_bytes <= len(memory) else -1
-
-
-def _is_torn(memory: np.ndarray, at: int) -> bool:
-    """Tell whether what is left is the beginning of a frame, and nothing else."""
-    rest = len(memory) - at
-    if rest < FRAME_BYTES:
-        return True
-    head = memory[at : at + FRAME_BYTES].view(FRAME)[0]
-    return int(head["magic"]) == _MAGIC and rest < FRAME_BYTES + int(head["n_bytes"])
+    return FRAME_BYTES + n_bytes if 0 <= n_bytes <= _MAX_FRAME and n_bytes % 64 == 0 else -1
 
 
 def _header_of(path: Path, payload: np.ndarray) -> PartHeader:
