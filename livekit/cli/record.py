@@ -16,7 +16,8 @@ from livekit.errors import ConfigError
 from livekit.events import MARKET_KINDS, Kind
 
 if TYPE_CHECKING:
-    from livekit.cli.record_session import Plan, Progress, Summary
+    from livekit.cli.record_parts import Progress
+    from livekit.cli.record_session import Plan, Summary
     from livekit.engine.settings import EngineSettings
 
 __all__ = ["CHANNELS", "add_parsers", "kinds_of", "parse_duration"]

@@ -7,11 +7,7 @@ Layer 5.
 """
 
 import contextlib
-import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,29 +15,23 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, Self
 
-import numpy as np
-
-from livekit.engine.attach import introduce
+from livekit import clock
+from livekit.cli.record_parts import Child, Converter, Progress
 from livekit.engine.client import call
-from livekit.engine.folder import log_path, require_running
+from livekit.engine.folder import require_running
 from livekit.engine.launch import start_engine, stop_engine
 from livekit.engine.settings import EngineSettings
 from livekit.errors import LivekitError, NotRunningError
 from livekit.events import MARKET_KINDS, Kind
 from livekit.ring.directory import EngineSegment
-from livekit.ring.segment import Segment
-from livekit.ring.seqlock import SEQLOCK_HEAD
 from livekit.store.catalog import Catalog
-from livekit.store.recorder_convert import Converted, convert_parts
-from livekit.store.recorder_log import FolderLock, parts_of
-from livekit.store.recorder_reader import STATUS, Job
-from livekit.store.schema import KIND_NAMES
+from livekit.store.recorder_convert import Converted, convert_parts, note_interruption
+from livekit.store.recorder_log import FolderLock, PartHeader
+from livekit.store.recorder_reader import Job
 
-__all__ = ["Plan", "Progress", "Summary", "record", "recover"]
+__all__ = ["Plan", "Summary", "record", "recover"]
 
 _EVERY_S: Final = 0.05
-_LEAVE_S: Final = 30.0
-_INTRODUCE_S: Final = 60.0
 _REST_S: Final = 0.5
 
 
@@ -76,30 +66,6 @@ class Plan:
     kinds: tuple[Kind, ...] = MARKET_KINDS
     rotate_bytes: int = 64 << 20
     duration_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a recording has come.
-
-    Attributes
-    ----------
-    seconds : float
-        Since it began.
-    events, n_bytes : int
-        Written.
-    gaps, lost : int
-        GAP events seen, and events that they say were lost.
-    received : dict of str to int
-        Events taken out of the ring, by kind.
-    """
-
-    seconds: float
-    events: int
-    n_bytes: int
-    gaps: int
-    lost: int
-    received: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -220,136 +186,35 @@ class _Interrupts:
             signal.signal(number, handler)
 
 
-class _Child:
-    """The reader's process, brought to the engine."""
-
-    def __init__(self, plan: Plan, job: Job, lock: FolderLock) -> None:
-        from_child, child_writes = os.pipe()
-        child_reads, self._to_child = os.pipe()
-        command = [sys.executable, "-m", "livekit.store.recorder_reader", job.to_json()]
-        with log_path(plan.engine, plan.name).open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "--pipes", f"{child_reads},{child_writes}"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                # The lock too: the folder is free when this process is gone as well.
-                pass_fds=(child_reads, child_writes, lock.descriptor),
-            )
-        os.close(child_reads)
-        os.close(child_writes)
-        try:
-            deadline = time.monotonic() + _INTRODUCE_S
-            facts = introduce(plan.engine, plan.name, from_child, self._to_child, "", deadline)
-            self.segment = Segment.attach(Path(facts["segment"]))
-        except BaseException:
-            os.close(self._to_child)
-            self._wait()
-            raise
-        finally:
-            os.close(from_child)
-        self._started = time.monotonic()
-
-    def ask_to_stop(self) -> None:
-        """Let it write what it has and leave."""
-        self.process.send_signal(signal.SIGTERM)
-
-    def _wait(self) -> int:
-        try:
-            return self.process.wait(_LEAVE_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.wait()
-
-    def end(self, summary: Summary) -> None:
-        """Wait for its end and note how it was."""
-        code = self._wait()
-        os.close(self._to_child)
-        message = self.segment.header["message"].decode(errors="replace")
-        if code < 0:
-            message = f"the recorder's reader was ended by signal {-code}; what it wrote is kept"
-        if code:
-            summary.fail(message or "the recorder's reader failed; see its log", max(code, 1))
-
-    def progress(self) -> Progress:
-        """Read how far it has come out of its segment, which outlives it while mapped."""
-        raw = self.segment.read_state()
-        if raw is None:  # it was killed while it wrote this; its counts are words, each whole
-            start = int(self.segment.header["state_offset"]) + SEQLOCK_HEAD
-            raw = self.segment.file.memory[start : start + STATUS.itemsize].tobytes()
-        state = np.frombuffer(raw, STATUS)[0]
-        counters = self.segment.strategy_counters
-        return Progress(
-            seconds=time.monotonic() - self._started,
-            events=int(state["events"]),
-            n_bytes=int(state["bytes"]),
-            gaps=int(state["gaps"]),
-            lost=int(counters["lost"]),
-            received={
-                name: int(counters["received"][kind])
-                for kind, name in sorted(KIND_NAMES.items())
-                if counters["received"][kind]
-            },
-        )
-
-
-class _Converter(threading.Thread):
-    """Converts complete parts beside the recording.
-
-    A merge rewrites the day's file, so it waits until what is there is worth it: half of
-    what was converted before. All merges of a day together then cost a few of its files.
-    """
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(name="record-convert", daemon=True)
-        self._root = root
-        self._is_over = threading.Event()
-        self.done = Converted()
-
-    def run(self) -> None:
-        """Look for parts every now and then."""
-        merged, day = 0, np.datetime64("now", "D")
-        while not self._is_over.wait(_EVERY_S * 4):
-            if np.datetime64("now", "D") != day:
-                merged, day = 0, np.datetime64("now", "D")
-            waiting = sum(path.stat().st_size for path in parts_of(self._root, with_open=False))
-            if waiting and waiting >= merged // 2:
-                done = convert_parts(self._root, with_open=False)
-                merged += 0 if done.failures else waiting
-                done.failures.clear()  # logged; tried again, and at the end for good
-                self.done.add(done)
-
-    def finish(self) -> Converted:
-        """End, and return what was converted."""
-        self._is_over.set()
-        self.join()
-        return self.done
-
-
 def _record(
     plan: Plan,
     lock: FolderLock,
     summary: Summary,
     interrupts: _Interrupts,
     show: Callable[[Progress], None] | None,
-) -> _Converter:
+) -> Converter:
     """Record what the engine sends; return the thread that still may be converting."""
     status = call(plan.engine, "status")
     engine = EngineSegment.attach(require_running(plan.engine))
     known = {one.symbol: one for one in engine.instruments()}
     job = _job(plan, status, list(known))
-    child = _Child(plan, job, lock)
-    # Before the first row, so that whatever is left behind can be read.
-    names = [name for name in plan.symbols or known if name in known]
-    Catalog(plan.root).write_instruments(known[name] for name in names)
-    converter = _Converter(plan.root)
-    converter.start()
+    child = Child(plan.engine, job, lock)
+    converter = Converter(plan.root)
     try:
+        # Before the first row, so that whatever is left behind can be read.
+        names = [name for name in plan.symbols or known if name in known]
+        Catalog(plan.root).write_instruments(known[name] for name in names)
+        converter.start()
+        if status["source"] != "replay":
+            recorded = list(plan.symbols or known)
+            header = PartHeader(job.venue, list(known), recorded, is_partial=True)
+            note_interruption(plan.root, header, clock.now_ns())
         _watch(plan, child, engine, interrupts, show)
     finally:
         child.ask_to_stop()
-        child.end(summary)
+        code, message = child.end()
+        if code:
+            summary.fail(message, code)
         summary.progress = child.progress()
     return converter
 
@@ -370,12 +235,13 @@ def _job(plan: Plan, status: dict[str, Any], symbols: list[str]) -> Job:
         rotate_bytes=plan.rotate_bytes,
         # A live engine counts from its start: two recordings of a day do not join.
         is_partial=not is_whole or status["source"] != "replay",
+        is_waited_for=status.get("speed") in {"max", "lockstep"},
     )
 
 
 def _watch(
     plan: Plan,
-    child: _Child,
+    child: Child,
     engine: EngineSegment,
     interrupts: _Interrupts,
     show: Callable[[Progress], None] | None,

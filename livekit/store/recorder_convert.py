@@ -19,11 +19,20 @@ from typing import Any, Final
 import numpy as np
 
 from livekit.errors import DataError
-from livekit.events import ANY_INSTRUMENT, DTYPES, Kind
+from livekit.events import ANY_INSTRUMENT, DTYPES, GAP, Kind
 from livekit.ring.layout import aligned_zeros
 from livekit.store.catalog import Catalog, day_of
 from livekit.store.partial import note_partial_days
-from livekit.store.recorder_log import Frame, PartHeader, parts_of, read_part, sync_folder
+from livekit.store.recorder_log import (
+    FRAME_BYTES,
+    Frame,
+    PartHeader,
+    PartWriter,
+    parts_of,
+    read_part,
+    recording_folder,
+    sync_folder,
+)
 from livekit.store.recorder_merge import merge_rows, normalise, sort_rows
 from livekit.store.recorder_split import (
     RECORDED_KINDS,
@@ -34,7 +43,7 @@ from livekit.store.recorder_split import (
 )
 from livekit.store.schema import KIND_NAMES
 
-__all__ = ["Converted", "convert_part", "convert_parts"]
+__all__ = ["Converted", "convert_part", "convert_parts", "note_interruption"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -113,6 +122,31 @@ def _sentence(path: Path, error: DataError | OSError) -> str:
     if isinstance(error, DataError):
         return str(error)
     return f"part {str(path)!r} cannot be converted ({error.strerror or error}); it is kept"
+
+
+def note_interruption(root: Path, header: PartHeader, now_ns: int) -> int:
+    """Note that a live recording goes on after a pause of which nobody knows what it missed.
+
+    A symbol with earlier recordings gets a GAP at `now_ns` whose counts are all zero, so
+    that a backtest is told of the pause; the caller holds the folder's lock. Returns how
+    many symbols got one.
+    """
+    earlier = [
+        number
+        for number, symbol in enumerate(header.symbols)
+        if symbol in header.recorded and any((root / header.venue / symbol).glob("*/*.parquet"))
+    ]
+    if not earlier:
+        return 0
+    frame = aligned_zeros(FRAME_BYTES + len(earlier) * GAP.itemsize)
+    gaps = frame[FRAME_BYTES:].view(GAP)
+    gaps["kind"], gaps["instrument"] = int(Kind.GAP), earlier
+    gaps["ts_event"] = gaps["ts_recv"] = now_ns
+    path = recording_folder(root) / f"{header.venue}-{now_ns:020d}-000000.open"
+    writer = PartWriter(path, header, now_ns)
+    writer.append(frame, gaps.nbytes, len(gaps), now_ns)
+    writer.finish()
+    return len(earlier)
 
 
 def convert_part(root: Path, path: Path) -> Converted:

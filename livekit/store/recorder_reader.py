@@ -1,8 +1,9 @@
 """The recorder's process at the ring: takes every event, appends it to a part, and nothing else.
 
 It is a reader like a strategy, with a segment of its own, and it slows nobody: it never
-sleeps on the ring's bell, so the engine never makes a system call for it, and it writes
-beside nobody's loop. What its ring lost while it was held up comes as a GAP event and is
+sleeps on the ring's bell, so the engine never makes a system call for it (only a replay
+that waits for its readers is one to be awake for). Its ring holds a second of the busiest
+day; what it lost all the same, held up by a slow disk, comes as a GAP event and is
 recorded like any other. Its parent converts the parts; this process stays small and may
 be killed at any instant: what it took more than FLUSH_NS ago is in a file.
 
@@ -35,6 +36,7 @@ from livekit.ring.directory import EngineSegment
 from livekit.ring.layout import SIDE, SIDE_BYTES, aligned_zeros
 from livekit.ring.segment import Phase, RunState, Segment
 from livekit.ring.seqlock import publish, round_lines
+from livekit.ring.wait import WAITS, wait
 from livekit.store.recorder_log import FRAME_BYTES, PartHeader, PartWriter, recording_folder
 from livekit.store.recorder_split import TAKEN, take
 
@@ -59,6 +61,7 @@ STATUS: Final = np.dtype(
 
 _PAYLOAD: Final = 1 << 20
 _LEAST: Final = 4096
+_RING_SLOTS: Final = 16384
 _EMPTY_SLEEP_S: Final = 0.002
 _LOOK_NS: Final = 100_000_000
 _BUSY: Final = 512
@@ -85,6 +88,8 @@ class Job:
         A part that is larger is closed and a new one begun.
     is_partial : bool
         As of `PartHeader`.
+    is_waited_for : bool
+        Whether the engine waits for its readers, as a lossless replay does.
     """
 
     root: str
@@ -94,6 +99,7 @@ class Job:
     venue: str = "okx"
     rotate_bytes: int = 64 << 20
     is_partial: bool = False
+    is_waited_for: bool = False
 
     def to_json(self) -> str:
         """Return the job for the command line."""
@@ -116,6 +122,7 @@ def spec_of(job: Job) -> dict[str, Any]:
         "state_dtype": [[name, "<i8"] for name in STATUS.names or ()],
         "params_bytes": 0,
         "state_bytes": STATUS.itemsize,
+        "events_capacity": _RING_SLOTS,
         "doc": f"records into {job.root}",
     }
 
@@ -135,6 +142,7 @@ class _Reader:
         self._status = aligned_zeros(round_lines(STATUS.itemsize)).view("u1")
         self.status = self._status[: STATUS.itemsize].view(STATUS)[0]
         self._counters = segment.file.address + int(segment.header["strategy_counters"])
+        self._scratch = np.zeros(2, np.int64)
         self._part: PartWriter | None = None
         self._day = self._flushed_ns = 0
         self._session = clock.now_ns()
@@ -143,6 +151,13 @@ class _Reader:
     def is_stopped(self) -> bool:
         """Whether the engine's STOP has come."""
         return bool(self._taken["is_stopped"][0])
+
+    def wait(self, n_taken: int) -> None:
+        """Wait for more, having taken `n_taken` events at last."""
+        if self._job.is_waited_for:
+            wait(self._side.ctypes.data, *WAITS["laptop"], self._scratch.ctypes.data)
+        elif n_taken < _BUSY:
+            time.sleep(_EMPTY_SLEEP_S)
 
     def turn(self) -> int:
         """Take what is there, and write it if that is due; return how many events came."""
@@ -260,9 +275,7 @@ def _record(reader: _Reader, life: _Life) -> None:
     """Record until it is time to end; then write what is left."""
     failure = None
     while not (reader.is_stopped or life.is_asked_to_stop or failure):
-        n = reader.turn()
-        if n < _BUSY:
-            time.sleep(_EMPTY_SLEEP_S)
+        reader.wait(reader.turn())
         failure = life.look()
     reader.drain()
     if failure:
@@ -279,7 +292,7 @@ def _run(job: Job, place: dict[str, Any], parent: int) -> int:
     try:
         reader = _Reader(job, segment, Path(place["folder"]))
         # What is to be compiled is compiled now: events come from STARTED on.
-        reader.turn()
+        reader.wait(reader.turn())
         reader.flush()
         header["phase"] = Phase.STARTED
         _LOG.info("event=recording root=%s symbols=%s", job.root, ",".join(job.symbols) or "all")

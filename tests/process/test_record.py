@@ -210,8 +210,8 @@ def test_engine_that_is_killed_ends_the_recording_and_what_it_sent_is_kept(
     assert_is_a_stretch_of(recording, tmp_path / "out")
 
 
-def test_what_a_full_ring_lost_is_recorded_and_shown(engine, start, recording, tmp_path):
-    engine(speed="8", policy="drop")
+def test_what_a_full_ring_lost_is_recorded_and_shown(engine, start, tmp_path):
+    engine(data=str(ROOT / "replay_data"), speed="3000", policy="drop")
     recorder = start("--channels", "bbo-tbt")
     segment = recorder.recording(10)
     reader = recorder.reader_pid(segment)
@@ -247,3 +247,10 @@ def test_recorder_shows_its_state_and_has_no_run(engine, start):
     assert recorder.interrupt()[0] == 0
     eventually(lambda: row("record") is None, "the recorder's end")
     assert list((state_root() / "runs").glob("*")) == []
+
+
+def test_lockstep_replay_is_recorded_whole_without_holding_it_up(own, recording, tmp_path):
+    code, said, _ = record(tmp_path / "out", *own, "--speed", "lockstep", own=True)
+    assert code == 0
+    assert files_of(tmp_path / "out") == files_of(recording)
+    assert said["seconds"] < 60

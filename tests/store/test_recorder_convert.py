@@ -15,7 +15,7 @@ from livekit.ring.layout import aligned_zeros
 from livekit.store.catalog import Catalog
 from livekit.store.check import check
 from livekit.store.partial import note_partial_days, partial_days
-from livekit.store.recorder_convert import convert_part, convert_parts
+from livekit.store.recorder_convert import convert_part, convert_parts, note_interruption
 from livekit.store.recorder_log import (
     FRAME_BYTES,
     PartHeader,
@@ -253,3 +253,16 @@ def test_large_parts_are_converted_in_bounded_memory(tmp_path, monkeypatch):
     frames = [[event(Kind.QUOTE, 0, 10 * i, i)] for i in range(5)]
     assert convert_part(tmp_path, write_part(tmp_path, frames)).rows == {"quote": 5}
     assert read(tmp_path, "BTC-USDT", Kind.QUOTE)["sequence"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_pause_of_a_live_recording_is_a_gap_for_symbols_that_were_recorded(tmp_path):
+    header = PartHeader("okx", SYMBOLS, ["BTC-USDT", "ETH-USDT"], is_partial=True)
+    recording_folder(tmp_path).mkdir()
+    assert note_interruption(tmp_path, header, START) == 0
+    assert parts_of(tmp_path, with_open=True) == []
+    convert_part(tmp_path, write_part(tmp_path, [[event(Kind.QUOTE, 1, 10, 1)]]))
+    assert note_interruption(tmp_path, header, START + 50) == 1
+    assert convert_parts(tmp_path, with_open=True).rows == {"gap": 1}
+    assert load(tmp_path, ["ETH-USDT"]).gaps() == [
+        {"ts": START + 50, "symbol": "ETH-USDT", "lost": {}}
+    ]
