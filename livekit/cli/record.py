@@ -48,8 +48,9 @@ def add_parsers(commands: Any) -> None:
         "--source", choices=["okx", "replay"], help="start an engine of this source if none runs"
     )
     parser.add_argument("--data", metavar="DIR", help="what a replay of its own replays")
+    parser.add_argument("--speed", metavar="K", help="of a replay of its own (default: max)")
     parser.add_argument(
-        "--speed", default="max", metavar="K", help="of a replay of its own (default: max)"
+        "--config", type=Path, metavar="FILE", help="TOML with [engine], of an engine of its own"
     )
     parser.add_argument("--symbols", metavar="A,B", help="instruments (default: all)")
     parser.add_argument(
@@ -162,10 +163,11 @@ def _settings(options: argparse.Namespace, symbols: tuple[str, ...]) -> "EngineS
                 f"engine {name!r} runs with source {source!r}, not {options.source!r}; record it "
                 "without --source, or give another --engine"
             )
-        if options.data is not None:
+        given = [key for key in ("data", "speed", "config") if getattr(options, key) is not None]
+        if given:
             raise ConfigError(
-                f"engine {name!r} runs already and has its data; leave out --data, or give another "
-                "--engine"
+                f"engine {name!r} runs already, as it was started; leave out --{given[0]}, or give "
+                "another --engine"
             )
         if options.raw:
             raise ConfigError(
@@ -181,13 +183,14 @@ def _settings(options: argparse.Namespace, symbols: tuple[str, ...]) -> "EngineS
         "name": options.engine or f"record-{os.getpid()}",
         "source": options.source,
         "data": options.data,
-        "speed": options.speed,
+        "speed": (options.speed or "max") if options.source == "replay" else None,
         "symbols": list(symbols) or None,
         "wait_for": 1,
         "sample": "",
         "owner_pid": os.getpid(),
+        "raw": str(Path(options.out).expanduser().resolve()) if options.raw else None,
     }
-    settings = load_settings(None, overrides)
+    settings = load_settings(options.config, overrides)
     settings.data = str(Path(settings.data).expanduser().resolve())
     return settings
 

@@ -135,7 +135,11 @@ def test_options_that_contradict_a_running_engine_are_refused(engine, start):
     engine(speed="1")
     for options, words in (
         (("--source", "okx"), "engine 'main' runs with source 'replay', not 'okx'"),
-        (("--data", "elsewhere"), "engine 'main' runs already and has its data"),
+        (
+            ("--data", "elsewhere"),
+            "engine 'main' runs already, as it was started; leave out --data",
+        ),
+        (("--speed", "10"), "leave out --speed, or give another --engine"),
         (("--raw",), "raw frames are kept by the engine's own feed"),
     ):
         code, said, _ = start(*options).result()
@@ -254,3 +258,35 @@ def test_lockstep_replay_is_recorded_whole_without_holding_it_up(own, recording,
     assert code == 0
     assert files_of(tmp_path / "out") == files_of(recording)
     assert said["seconds"] < 60
+
+
+def test_configuration_of_an_engine_of_its_own_is_read(own, recording, tmp_path):
+    config = tmp_path / "engine.toml"
+    config.write_text('[engine]\nsymbols = ["ETH-USDT"]\n')
+    code, _, _ = record(tmp_path / "out", *own, "--config", str(config), own=True)
+    assert code == 0
+    assert {symbol for symbol, _, _ in keys_of(tmp_path / "out")} == {"ETH-USDT"}
+
+
+def test_terminal_shows_how_far_it_has_come_and_then_a_table(own, tmp_path):
+    import pty
+    import subprocess
+    import sys
+
+    primary, secondary = pty.openpty()
+    command = [sys.executable, "-m", "livekit.cli.main", "record", "--out", str(tmp_path / "out")]
+    with subprocess.Popen(
+        [*command, *own, "--speed", "8"], stdout=subprocess.PIPE, stderr=secondary, text=True
+    ) as process:
+        os.close(secondary)
+        shown = b""
+        while b"quote" not in shown:
+            shown += os.read(primary, 4096)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    os.close(primary)
+    assert process.returncode == 0
+    assert b"\r\x1b[2K" in shown
+    assert b" MB  0 gaps" in shown
+    assert "events," in out
+    assert f"next: livekit data check --data {tmp_path / 'out'}" in out.replace("\n", " ")

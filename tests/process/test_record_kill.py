@@ -17,7 +17,7 @@ import pytest
 from engines import eventually, fork_strategy, reap_children, row, status
 from recorders import Recorder, keys_of, kill, record
 
-from livekit.engine.folder import engine_folder
+from livekit.engine.folder import engine_folder, log_path
 from livekit.ring.directory import EngineSegment
 from livekit.ring.segment import Segment
 from livekit.ring.state import state_of
@@ -153,6 +153,8 @@ def test_file_that_may_not_grow_ends_the_recording_and_nothing_else(engine, reco
     assert code == 1
     assert "recording stopped" in said["failure"]
     assert "File too large" in said["failure"]
+    for name in ("record", "_engine"):
+        assert "recording stopped" in log_path("main", name).read_text()
     assert_engine_unaffected(seen)
     code, again, _ = record(tmp_path / "out", "--recover")
     assert code == 0
