@@ -56,6 +56,8 @@ class EngineSettings:
         Let a taker on paper fill whole at the touch.
     sample : str
         Grid of the equity of recorded runs, such as ``1s``; empty: record no runs.
+    raw : str
+        Catalog folder to keep the raw frames of a live feed in; empty: none.
     owner_pid : int
         Process whose end ends the engine; 0 for none.
     risk : dict
@@ -78,6 +80,7 @@ class EngineSettings:
     partial_fills: bool = True
     unlimited_depth: bool = False
     sample: str = "1s"
+    raw: str = ""
     owner_pid: int = 0
     risk: dict[str, float] = field(default_factory=dict)
 
