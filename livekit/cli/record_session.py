@@ -221,12 +221,7 @@ def _record(
 
 def _job(plan: Plan, status: dict[str, Any], symbols: list[str]) -> Job:
     kinds = (*plan.kinds, Kind.GAP, Kind.CONNECTION)
-    is_whole = set(plan.symbols or symbols) == set(symbols) and set(plan.kinds) >= {
-        Kind.TICKER,
-        Kind.TRADE,
-        Kind.BOOK,
-        Kind.QUOTE,
-    }
+    is_replay = status["source"] == "replay"
     return Job(
         root=str(plan.root),
         name=plan.name,
@@ -234,9 +229,21 @@ def _job(plan: Plan, status: dict[str, Any], symbols: list[str]) -> Job:
         kinds=sum(1 << kind for kind in kinds),
         rotate_bytes=plan.rotate_bytes,
         # A live engine counts from its start: two recordings of a day do not join.
-        is_partial=not is_whole or status["source"] != "replay",
+        is_partial=not (is_replay and _is_whole(plan, symbols)),
         is_waited_for=status.get("speed") in {"max", "lockstep"},
     )
+
+
+def _is_whole(plan: Plan, symbols: list[str]) -> bool:
+    """Tell whether everything is recorded that the events' numbers count."""
+    if plan.settings is not None:
+        symbols = list(Catalog(plan.settings.data).instruments())
+    return set(plan.symbols or symbols) >= set(symbols) and set(plan.kinds) >= {
+        Kind.TICKER,
+        Kind.TRADE,
+        Kind.BOOK,
+        Kind.QUOTE,
+    }
 
 
 def _watch(

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engines import DAY, SYMBOLS, eventually, n_events, row, status
+from engines import DAY, START_NS, SYMBOLS, eventually, n_events, row, status
 from recorders import Recorder, files_of, keys_of, record, rows_of
 
 import livekit as lk
 from livekit.config import state_root
 from livekit.engine.folder import sweep
 from livekit.engine.launch import stop_engine
-from livekit.events import Kind
+from livekit.events import QUOTE, Kind
+from livekit.instruments import Instrument
 from livekit.research.data import load
 from livekit.store.catalog import Catalog
 from livekit.store.check import check
@@ -290,3 +291,35 @@ def test_terminal_shows_how_far_it_has_come_and_then_a_table(own, tmp_path):
     assert b" MB  0 gaps" in shown
     assert "events," in out
     assert f"next: livekit data check --data {tmp_path / 'out'}" in out.replace("\n", " ")
+
+
+def test_numbers_of_instruments_left_out_are_no_finding(own, tmp_path):
+    code, _, _ = record(tmp_path / "out", *own, "--symbols", "ETH-USDT", own=True)
+    assert code == 0
+    assert check(tmp_path / "out")[1] == []
+
+
+def test_recording_goes_on_over_midnight(runtime_dir, tmp_path):
+    days = ("2026-01-05", "2026-01-06")
+    rows = np.zeros(400, QUOTE)
+    rows["kind"], rows["sequence"] = int(Kind.QUOTE), np.arange(400)
+    rows["ts_recv"] = START_NS + 86_400_000_000_000 + (np.arange(400) - 200) * 1_000_000
+    rows["ts_event"] = rows["ts_recv"] - 1000
+    rows["bid_price"], rows["ask_price"] = 99.0, 99.1
+    rows["bid_size"] = rows["ask_size"] = 1.0
+    catalog = Catalog(tmp_path / "data")
+    catalog.write_all({("BTC-USDT", Kind.QUOTE, days[i]): rows[i * 200 :][:200] for i in (0, 1)})
+    catalog.write_instruments([Instrument("BTC-USDT", 0.1, 1e-5, 1e-5)])
+    options = (*OWN, "--data", str(tmp_path / "data"), "--rotate-mb", "0.01")
+    code, said, _ = record(tmp_path / "out", *options, own=True)
+    assert code == 0
+    assert said["catalog"]["parts"] > 2
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "data")
+
+
+def test_two_recorders_of_one_engine_record_alike(engine, start, recording, tmp_path):
+    engine(speed="max", wait_for=2)
+    first = start(out=tmp_path / "first")
+    second = start("--name", "second", out=tmp_path / "second")
+    assert first.result()[0] == second.result()[0] == 0
+    assert files_of(tmp_path / "first") == files_of(tmp_path / "second") == files_of(recording)

@@ -5,6 +5,8 @@ import os
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from livekit.errors import ConfigError, DataError
 from livekit.store.recorder_log import (
@@ -158,3 +160,19 @@ def test_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="cannot be recorded into"):
         FolderLock(tmp_path / "file")
+
+
+@given(st.data())
+def test_any_bytes_give_frames_or_a_data_error(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("part") / "okx-1-0.part"
+    write(path, [1, 2])
+    memory = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(0, 4))):
+        at = data.draw(st.integers(0, len(memory)))
+        memory[at : at + data.draw(st.integers(0, 80))] = data.draw(st.binary(max_size=80))
+    path.write_bytes(memory)
+    try:
+        _, frames, n_bad = read_part(path)
+    except DataError:
+        return
+    assert sum(len(one.payload) for one in frames) + n_bad <= len(memory)
