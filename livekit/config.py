@@ -23,6 +23,7 @@ __all__ = [
     "HANG_AFTER_NS",
     "MAX_BACKLOG",
     "MAX_ERRORS_IN_A_ROW",
+    "MAX_EVENTS_CAPACITY",
     "MAX_INSTRUMENTS",
     "MAX_SPEC_BYTES",
     "MAX_STATE_BYTES",
@@ -37,6 +38,7 @@ __all__ = [
 
 DEFAULT_ENGINE: Final = "main"
 EVENTS_CAPACITY: Final = 4096  # slots of 256 bytes: about a second at 5 K events/s
+MAX_EVENTS_CAPACITY: Final = 65536  # slots that a reader may ask for: 16 MiB
 EVENTS_RESERVE: Final = 256  # slots that market data may not use, kept for reports and control
 ORDERS_CAPACITY: Final = 1024  # slots of 128 bytes
 MAX_STRATEGIES: Final = 64  # one bit each in a route

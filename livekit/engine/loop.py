@@ -302,8 +302,8 @@ class EventEngine:
         return canceled
 
     def _strategy_opens(self, slot: StrategySlot) -> None:
-        """Record a strategy from its first event on."""
-        if self.settings.sample:
+        """Record a strategy from its first event on; what only reads has no run."""
+        if self.settings.sample and slot.segment.spec["mode"] != "recorder":
             self.recorder.begin(slot.ring)
 
     def _strategy_gone(self, slot: StrategySlot, reason: str) -> None:

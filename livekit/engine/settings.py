@@ -58,6 +58,8 @@ class EngineSettings:
         Rate of every 8 hours for all swaps; 0 for none.
     sample : str
         Grid of the equity of recorded runs, such as ``1s``; empty: record no runs.
+    raw : str
+        Catalog folder to keep the raw frames of a live feed in; empty: none.
     owner_pid : int
         Process whose end ends the engine; 0 for none.
     risk : dict
@@ -81,6 +83,7 @@ class EngineSettings:
     unlimited_depth: bool = False
     funding: float = 0.0
     sample: str = "1s"
+    raw: str = ""
     owner_pid: int = 0
     risk: dict[str, float] = field(default_factory=dict)
 

@@ -18,7 +18,14 @@ from typing import Any, Final
 import numpy as np
 
 from livekit import clock
-from livekit.config import MAX_BACKLOG, MAX_INSTRUMENTS, MAX_STRATEGIES, check_name
+from livekit.config import (
+    EVENTS_CAPACITY,
+    MAX_BACKLOG,
+    MAX_EVENTS_CAPACITY,
+    MAX_INSTRUMENTS,
+    MAX_STRATEGIES,
+    check_name,
+)
 from livekit.engine.intake import take_orders
 from livekit.errors import ConfigError, NotRunningError
 from livekit.events import ANY_INSTRUMENT, STOP, Kind
@@ -155,6 +162,12 @@ class StrategyManager:
         if policy not in POLICIES:
             raise ConfigError(f"policy {policy!r} is unknown; use drop, alert or block")
         self._instrument_numbers(spec)
+        capacity = int(spec.get("events_capacity", EVENTS_CAPACITY))
+        if not EVENTS_CAPACITY <= capacity <= MAX_EVENTS_CAPACITY:
+            raise ConfigError(
+                f"ring of {name!r} is to have {capacity} slots, expected {EVENTS_CAPACITY} to "
+                f"{MAX_EVENTS_CAPACITY}"
+            )
         ring = self._number(name)
         pidfd = _open_process(pid, start)
         self._epochs[name] = self._epochs.get(name, 0) + 1
@@ -167,6 +180,7 @@ class StrategyManager:
             spec=spec,
             params_bytes=int(spec["params_bytes"]),
             state_bytes=int(spec["state_bytes"]),
+            events_capacity=capacity,
         )
         try:
             segment = Segment.create(self.folder / name, plan)

@@ -3,7 +3,8 @@
 `check` reads the Parquet files themselves, not the cache, and goes on after the first
 fault, so one run lists everything: files that cannot be read, rows that are out of
 order or on the wrong day, prices and sizes that cannot be, quotes that cross, values off
-the instrument's steps, recorded gaps, and events missing from a day's sequence.
+the instrument's steps, recorded gaps and lost connections, and events missing from a
+day's sequence, unless a recorder has noted that it took only some of them.
 Layer 3.
 """
 
@@ -20,6 +21,7 @@ from livekit.errors import DataError, NotFoundError
 from livekit.events import DTYPES, Kind
 from livekit.instruments import Instrument
 from livekit.store.catalog import Catalog
+from livekit.store.partial import partial_days
 from livekit.store.schema import IMPORTED, fill_rows, kind_of
 
 __all__ = ["Finding", "check"]
@@ -39,7 +41,7 @@ class Finding:
         The file, or the folder of the venue for what concerns a whole day.
     what : str
         ``unreadable``, ``order``, ``day``, ``price``, ``size``, ``crossed``, ``tick``,
-        ``lot``, ``duplicate``, ``gap``, ``sequence`` or ``instrument``.
+        ``lot``, ``duplicate``, ``gap``, ``connection``, ``sequence`` or ``instrument``.
     count : int
         Rows concerned.
     first_row : int
@@ -106,6 +108,8 @@ def check(
         if progress is not None:
             progress(done + 1, len(paths))
     for (venue, day), parts in sorted(sequences.items()):
+        if day in _partial_days(catalog.root, venue, findings):
+            continue
         findings += _check_sequence(str(catalog.root / venue), day, np.concatenate(parts))
     return len(paths), findings
 
@@ -117,6 +121,14 @@ def _instruments(catalog: Catalog, venue: str, findings: list[Finding]) -> dict[
         path = catalog.root / venue / "instruments.parquet"
         findings.append(Finding(str(path), "unreadable", 1, -1, str(error)))
         return {}
+
+
+def _partial_days(root: Path, venue: str, findings: list[Finding]) -> frozenset[str]:
+    try:
+        return partial_days(root, venue)
+    except DataError as error:
+        findings.append(Finding(str(root / venue), "unreadable", 1, -1, str(error)))
+        return frozenset()
 
 
 def _read(path: Path, findings: list[Finding]) -> np.ndarray | None:
@@ -165,6 +177,9 @@ def _check_rows(path: Path, rows: np.ndarray, instrument: Instrument | None) -> 
     notes.note("day", days != np.datetime64(path.stem), "the day of ts_recv", days.astype(str))
     if kind == Kind.GAP:
         notes.note("gap", np.ones(len(rows), bool), "ts_recv of a recorded gap", ts)
+        return notes.found
+    if kind == Kind.CONNECTION:
+        notes.note("connection", rows["connected"] == 0, "ts_recv of a lost connection", ts)
         return notes.found
     if kind == Kind.TRADE:
         is_repeated = np.ones(len(rows), bool)

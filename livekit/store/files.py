@@ -8,9 +8,9 @@ Layer 3.
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -18,7 +18,7 @@ from pyarrow import parquet
 from livekit.clock import process_start
 from livekit.errors import DataError
 
-__all__ = ["open_parquet", "stage", "time_range"]
+__all__ = ["open_parquet", "stage", "stage_by", "time_range"]
 
 _UNIT_NS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _TEMPORARY: Final = ".writing-"
@@ -66,12 +66,23 @@ def _remove_abandoned(folder: Path) -> None:
 
 def stage(table: pa.Table, path: Path, options: dict[str, Any]) -> Path:
     """Write a table whole and synced beside its place; the caller renames it."""
+    return stage_by(path, lambda file: parquet.write_table(table, file, **options))
+
+
+def stage_by(path: Path, write: Callable[[BinaryIO], None]) -> Path:
+    """Write a file whole and synced beside its place, by a function; the caller renames it.
+
+    Raises
+    ------
+    DataError
+        It cannot be written; nothing is left of it.
+    """
     temporary = path.parent / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(path.parent)
         with temporary.open("xb") as file:
-            parquet.write_table(table, file, **options)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

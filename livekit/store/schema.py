@@ -38,6 +38,7 @@ KIND_NAMES: Final[dict[Kind, str]] = {
     Kind.BOOK: "book",
     Kind.BAR: "bar",
     Kind.GAP: "gap",
+    Kind.CONNECTION: "connection",
 }
 """The kinds that are recorded, under the names of their folders."""
 
