@@ -18,6 +18,7 @@ from livekit.cli import (
     data,
     demo,
     engines,
+    okx_sim,
     reference,
     report,
     runs,
@@ -66,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         engines,
         strategies,
         data,
+        okx_sim,
         bench,
         reference,
     )
