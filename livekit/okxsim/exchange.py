@@ -48,6 +48,8 @@ class Exchange:
         0 takes a free one.
     speed : float
         Multiple of recorded time; 0 leaves the market where the history ends.
+    history_s : float
+        Seconds of the data that have passed when it starts: candles and the day's figures.
     is_looped : bool
         Whether the data starts again at its end.
     environment : str
@@ -81,6 +83,7 @@ class Exchange:
         *,
         port: int = 0,
         speed: float = 1.0,
+        history_s: float = 1800.0,
         is_looped: bool = True,
         environment: str = "both",
         has_limits: bool = True,
@@ -101,7 +104,7 @@ class Exchange:
         self.desk.world, self.desk.pushes = self.world, self.pushes
         self.trading = Trading(self.world, self.desk, self.rates, self.faults)
         self.world.matching.warm_up()
-        self.feed.load_history(self.world)
+        self.feed.load_history(self.world, history_s)
         self.channels = Channels(self.world, self.hub)
         self.n_operations = 0
         self.connections: set[Connection] = set()

@@ -21,7 +21,6 @@ __all__ = ["Feed"]
 
 _BATCH: Final = 256
 _NAP_S: Final = 0.25
-_HISTORY_NS: Final = 1800 * 1_000_000_000
 
 
 class Feed:
@@ -47,15 +46,25 @@ class Feed:
         self.instruments = self._replay.instruments
         self.n_events = 0
 
-    def load_history(self, world: World) -> None:
-        """Put the first half hour of the data onto the tapes, as if it had just passed."""
+    def load_history(self, world: World, seconds: float) -> None:
+        """Put the first part of the data onto the tapes, as if it had just passed.
+
+        Of the touches only the last ones are shown.
+        """
         replay = self._replay
-        until = min(replay.first_ts + _HISTORY_NS, replay.last_ts)
+        until = min(replay.first_ts + round(seconds * 1e9), replay.last_ts)
         now_ms = world.now_ms()
+        touches: dict[int, np.ndarray] = {}
         while -1 < replay.peek_ts() < until:
             replay.next_batch(self._slots, 1)
-            ts = int(self._slots[0, :32].view(HEAD)["ts_recv"][0])
-            self._apply(world, self._slots[0], now_ms - (until - ts) // 1_000_000)
+            slot = self._slots[0]
+            head = slot[: HEAD.itemsize].view(HEAD)[0]
+            if head["kind"] == Kind.TRADE:
+                self._apply(world, slot, now_ms - (until - int(head["ts_recv"])) // 1_000_000)
+            else:
+                touches[int(head["instrument"])] = slot.copy()
+        for slot in touches.values():
+            self._apply(world, slot, None)
         self._start = replay.position
 
     async def run(self, world: World) -> None:

@@ -130,7 +130,7 @@ class World:
         listing = self.listings[number]
         lots = max(1, listing.lots(size))
         # Now and then several makers were met: one message, the last of their ids.
-        count = 1 + (lots % 5 if lots % 3 == 0 and lots > 5 else 0)
+        count = min(lots, 1 + max(0, (7 * self.tapes[number].trade_id + lots) % 10 - 5))
         self.tapes[number].next_id(count)
         self.matching.see_trade(number, price, lots * listing.lot_value, side, now_ns())
         self.add_print(listing, SIDES[side], price, lots, count, time_ms)
