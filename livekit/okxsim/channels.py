@@ -94,6 +94,13 @@ class Channels:
             for row in single_rows(listing, made):
                 self._hub.publish("trades-all", listing.symbol, [row])
 
+    def relisted(self, listing: Listing) -> None:
+        """Hear that a listing changed: the instruments channel says its whole row."""
+        for kind in (listing.kind, "ANY"):
+            for one in self._hub.of("instruments", kind):
+                row = listing.row(is_demo=self._world.is_demo)
+                one.listener.push(encode(frame_of(one.arg, [row])), "instruments")
+
     def tick(self) -> None:
         """Publish what is due; called every 10 ms."""
         self._n_ticks += 1

@@ -9,13 +9,14 @@ Layer 4.
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import asdict
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, Self
 
 from aiohttp import web
 
 from livekit.errors import ConfigError
-from livekit.okxsim.accounts import default_accounts
+from livekit.okxsim.accounts import Account, Key, default_accounts
 from livekit.okxsim.channels import Channels
 from livekit.okxsim.desk import Desk
 from livekit.okxsim.faults import Fault, Faults
@@ -61,6 +62,8 @@ class Exchange:
         pushes before the reply.
     idle_s : float
         After so long without a frame a connection is closed (4004).
+    members : tuple of lists, optional
+        Accounts, numbered from 0, and their keys; `default_accounts` otherwise.
 
     Attributes
     ----------
@@ -89,6 +92,7 @@ class Exchange:
         has_limits: bool = True,
         is_quirky: bool = True,
         idle_s: float = 30.0,
+        members: tuple[list[Account], list[Key]] | None = None,
     ) -> None:
         if environment not in _ENVIRONMENTS:
             raise ConfigError(f"environment {environment!r} is none of {', '.join(_ENVIRONMENTS)}")
@@ -98,8 +102,9 @@ class Exchange:
         self.feed = Feed(data, speed or 1.0, is_looped=is_looped)
         self._is_moving = speed > 0
         self.desk = Desk()
-        accounts, keys = default_accounts()
+        accounts, keys = members or default_accounts()
         self.world = World(self.feed.instruments, accounts, keys, self.desk.on_fill)
+        self.world.is_demo = environment != "live"
         self.pushes = Pushes(self.world, self.hub, self._later)
         self.desk.world, self.desk.pushes = self.world, self.pushes
         self.trading = Trading(self.world, self.desk, self.rates, self.faults)
@@ -215,17 +220,37 @@ class Exchange:
         if kind == "clock":
             self.faults.clear(kind)
             self.world.clock_error_s = fault.seconds
-        elif kind in {"cut", "half-open", "notice"}:
+        elif kind == "reset":
+            self.faults.clear(kind)
+            self.world.reset_sequences()
+        elif kind in {"cut", "half-open", "notice", "junk"}:
             self.faults.clear(kind)
             for connection in list(self.connections):
                 if fault.connection in {"", connection.kind}:
                     self._strike(connection, fault)
         return fault
 
+    def relist(self, symbol: str, *, state: str = "", min_size: str = "") -> None:
+        """Change a listing, and say so on the instruments channel.
+
+        Raises
+        ------
+        ConfigError
+            No such instrument.
+        """
+        listing = self.world.by_symbol.get(symbol)
+        if listing is None:
+            raise ConfigError(f"{symbol!r} is not listed here")
+        listing.state = state or listing.state
+        listing.min_size = Decimal(min_size) if min_size else listing.min_size
+        self.channels.relisted(listing)
+
     def _strike(self, connection: Connection, fault: Fault) -> None:
-        """Cut a connection, let it fall silent, or announce its end."""
+        """Cut a connection, let it fall silent, send it junk, or announce its end."""
         if fault.kind == "cut":
             connection.cut()
+        elif fault.kind == "junk":
+            self.spawn(connection.send_junk(fault.code))
         elif fault.kind == "half-open":
             connection.fall_silent()
         else:

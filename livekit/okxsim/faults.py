@@ -26,6 +26,8 @@ KINDS: Final = {
     "timeout": "do what was asked, then answer `code` (50004 by default)",
     "lost": "do what was asked, and never answer",
     "slow": "start on a REST call or an operation `seconds` late",
+    "junk": "send a frame no client expects: `code` large, nested, binary or utf8",
+    "reset": "begin every seqId anew at a low number, as after maintenance",
     "clock": "set the exchange's clock wrong by `seconds`",
 }
 

@@ -48,7 +48,12 @@ def make_app(exchange: "Exchange") -> web.Application:
 
     app.router.add_route("*", "/api/v5/{path:.*}", rest)
     app.router.add_get("/ws/v5/{kind}", socket)
+
+    async def listing(request: web.Request) -> web.StreamResponse:
+        return await _listing(exchange, request)
+
     app.router.add_post("/sim/fault", fault)
+    app.router.add_post("/sim/listing", listing)
     return app
 
 
@@ -195,3 +200,12 @@ async def _fault(exchange: "Exchange", request: web.Request) -> web.StreamRespon
     except (ConfigError, msgspec.DecodeError, msgspec.ValidationError, TypeError) as error:
         return web.json_response({"error": str(error)}, status=400)
     return web.json_response({"done": exchange.faults.n_done})
+
+
+async def _listing(exchange: "Exchange", request: web.Request) -> web.StreamResponse:
+    """Change a listing: a JSON object with `symbol`, and `state` or `min_size`."""
+    try:
+        exchange.relist(**msgspec.json.decode(await request.read(), type=dict[str, str]))
+    except (ConfigError, msgspec.DecodeError, ArithmeticError, TypeError) as error:
+        return web.json_response({"error": str(error)}, status=400)
+    return web.json_response({})

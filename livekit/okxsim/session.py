@@ -125,6 +125,16 @@ class Connection:
         await asyncio.sleep(seconds)
         await self.close(1001, "service upgrade")
 
+    async def send_junk(self, kind: str) -> None:
+        """Send a frame that no client expects: 2 MiB, 400 nested arrays, binary, not UTF-8."""
+        if kind == "utf8":
+            await self._socket.send_frame(b'{"event":"\xff\xfe"}', WSMsgType.TEXT)
+        elif kind == "binary":
+            await self._socket.send_bytes(b"\x00" * 64)
+        else:
+            text = "[" * 400 + "]" * 400
+            await self._socket.send_str(text if kind == "nested" else '"' + "x" * (2 << 20) + '"')
+
     def fall_silent(self) -> None:
         """Answer nothing any more, but stay connected."""
         self._is_silent = True

@@ -43,6 +43,8 @@ class World:
 
     Attributes
     ----------
+    is_demo : bool
+        Environment whose codes the instruments channel says; REST goes by the header.
     clock_error_s : float
         Added to every clock of the exchange.
     on_change : callable
@@ -59,6 +61,7 @@ class World:
         on_fill: Callable[[Order, int, float, str], None],
     ) -> None:
         self.clock_error_s = 0.0
+        self.is_demo = True
         self.listings = list_instruments(recorded)
         self.by_symbol = {one.symbol: one for one in self.listings}
         self.accounts = {one.name: one for one in accounts}
@@ -99,6 +102,10 @@ class World:
         old = self.sequences[number]
         self.sequences[number] = old + 1 + old * 7 % 13
         return self.sequences[number]
+
+    def reset_sequences(self) -> None:
+        """Begin every seqId anew, far below the last."""
+        self.sequences = [1000 + number for number in range(len(self.listings))]
 
     def quote(self, number: int, bid: float, bid_size: float, ask: float, ask_size: float) -> None:
         """Move the recorded touch of a market; a swap beside it follows."""

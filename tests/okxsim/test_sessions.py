@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -84,6 +85,17 @@ class Client:
         with pytest.raises((ConnectionResetError, TimeoutError)):
             await self.until(lambda _: False, 8.0)
         return self.socket.close_code
+
+
+def signed_headers(name, path, method="GET", body=""):
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {
+        "OK-ACCESS-KEY": f"{name}-key",
+        "OK-ACCESS-PASSPHRASE": f"{name}-pass",
+        "OK-ACCESS-TIMESTAMP": now,
+        "OK-ACCESS-SIGN": sign(f"{name}-secret", now + method + path + body),
+        "x-simulated-trading": "1",
+    }
 
 
 @asynccontextmanager
@@ -350,6 +362,75 @@ def test_gap_leaves_out_one_update_so_that_the_chain_breaks():
         return chain
 
     assert run(work) == [False, True]
+
+
+def test_sequence_reset_keeps_the_chain_and_goes_down():
+    async def work(exchange, connect):
+        client = await connect()
+        await client.subscribe("books", instId="BTC-USDT")
+        last = (await client.data("books"))["data"][0]["seqId"]
+        exchange.misbehave("reset")
+        exchange.world.quote(0, 90_000.0, 1.0, 91_100.0, 1.0)
+        row = (await client.data("books"))["data"][0]
+        return row["prevSeqId"] == last, row["seqId"] < last
+
+    assert run(work) == (True, True)
+
+
+@pytest.mark.parametrize("kind", ["large", "nested", "binary", "utf8"])
+def test_junk_is_sent_on_command(kind):
+    async def work(exchange, connect):
+        client = await connect()
+        exchange.misbehave("junk", code=kind)
+        message = await asyncio.wait_for(client.socket.receive(), 5.0)
+        return message.type, message.data
+
+    found, data = run(work)
+    if kind == "utf8":
+        assert found in {aiohttp.WSMsgType.ERROR, aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
+    elif kind == "binary":
+        assert data == b"\x00" * 64
+    else:
+        assert len(data) == {"large": 2 * 1024 * 1024 + 2, "nested": 800}[kind]
+
+
+def test_suspended_listing_is_announced_and_refuses_orders():
+    async def work(exchange, connect):
+        client = await connect()
+        await client.subscribe("instruments", instType="SPOT")
+        exchange.relist("ETH-USDT", state="suspend")
+        row = (await client.data("instruments"))["data"][0]
+        listing = exchange.world.by_symbol["ETH-USDT"]
+        args = {"tdMode": "cash", "side": "buy", "ordType": "market", "sz": "50"}
+        done = exchange.desk.place(exchange.world.accounts["alice"], listing, args)
+        return row["instId"], row["state"], done.code
+
+    assert run(work) == ("ETH-USDT", "suspend", "51022")
+
+
+def test_orders_fills_and_bills_are_read_page_by_page():
+    async def work(exchange, connect):
+        account, price = exchange.world.accounts["alice"], price_below(exchange)
+        listing = exchange.world.by_symbol["BTC-USDT"]
+        args = {"tdMode": "cash", "side": "buy", "ordType": "limit", "px": price, "sz": "0.001"}
+        placed = [exchange.desk.place(account, listing, args) for _ in range(7)]
+        for order in placed:
+            exchange.desk.cancel(account, listing, {"ordId": str(order.order_id)})
+        found, after = [], ""
+        async with aiohttp.ClientSession() as http:
+            while True:
+                path = f"/api/v5/trade/orders-history?instType=SPOT&limit=3&after={after}"
+                head = signed_headers("alice", path)
+                async with http.get(exchange.urls["rest"] + path, headers=head) as answer:
+                    page = (await answer.json())["data"]
+                found += [int(row["ordId"]) for row in page]
+                if len(page) < 3:
+                    break
+                after = page[-1]["ordId"]
+        return found, sorted((one.order_id for one in placed), reverse=True)
+
+    found, placed = run(work)
+    assert found == placed
 
 
 def test_rest_fails_on_command_and_faults_are_armed_over_http():
