@@ -28,6 +28,7 @@ ALLOWED_LAYERS = {
     "research": {3},
     "credentials": {3},
     "engine": {4},
+    "okxsim": {4},
     "bench": {5},
     "cli": {5},
     "notebook": {5},

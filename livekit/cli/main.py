@@ -18,6 +18,7 @@ from livekit.cli import (
     data,
     demo,
     engines,
+    okx_sim,
     record,
     reference,
     report,
@@ -68,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         strategies,
         data,
         record,
+        okx_sim,
         bench,
         reference,
     )

@@ -42,6 +42,7 @@ _PACKAGE: Final = Path(__file__).resolve().parent.parent
 UNCOMPILED: Final = (
     "cli/",
     "notebook/",
+    "okxsim/",
     "research/report/",
     "strategy/code_hash.py",
     "strategy/export/",
