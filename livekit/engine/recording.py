@@ -35,7 +35,7 @@ from livekit.trading.ledger_rows import Ledger
 from livekit.trading.limits import Fees, RiskLimits
 from livekit.version import __version__
 
-__all__ = ["Recorder", "describe_engine", "make_core"]
+__all__ = ["Recorder", "describe_engine", "make_core", "plan_funding"]
 
 _log: Final = logging.getLogger(__name__)
 
