@@ -21,7 +21,6 @@ from livekit import clock
 from livekit.config import (
     EVENTS_CAPACITY,
     MAX_BACKLOG,
-    MAX_EVENTS_CAPACITY,
     MAX_INSTRUMENTS,
     MAX_STRATEGIES,
     check_name,
@@ -162,12 +161,6 @@ class StrategyManager:
         if policy not in POLICIES:
             raise ConfigError(f"policy {policy!r} is unknown; use drop, alert or block")
         self._instrument_numbers(spec)
-        capacity = int(spec.get("events_capacity", EVENTS_CAPACITY))
-        if not EVENTS_CAPACITY <= capacity <= MAX_EVENTS_CAPACITY:
-            raise ConfigError(
-                f"ring of {name!r} is to have {capacity} slots, expected {EVENTS_CAPACITY} to "
-                f"{MAX_EVENTS_CAPACITY}"
-            )
         ring = self._number(name)
         pidfd = _open_process(pid, start)
         self._epochs[name] = self._epochs.get(name, 0) + 1
@@ -180,7 +173,7 @@ class StrategyManager:
             spec=spec,
             params_bytes=int(spec["params_bytes"]),
             state_bytes=int(spec["state_bytes"]),
-            events_capacity=capacity,
+            events_capacity=int(spec.get("events_capacity", EVENTS_CAPACITY)),
         )
         try:
             segment = Segment.create(self.folder / name, plan)

@@ -27,6 +27,7 @@ from livekit import clock
 from livekit.config import (
     EVENTS_CAPACITY,
     EVENTS_RESERVE,
+    MAX_EVENTS_CAPACITY,
     MAX_INSTRUMENTS,
     MAX_SPEC_BYTES,
     MAX_STATE_BYTES,
@@ -161,7 +162,7 @@ class Segment:
         Raises
         ------
         ConfigError
-            The description or the state is too large.
+            The description, the state or the events ring is too large.
         SegmentError
             The name is taken or shared memory is full.
         """
@@ -175,6 +176,11 @@ class Segment:
             raise ConfigError(
                 f"state of strategy {plan.name!r} is {plan.state_bytes} bytes, at most "
                 f"{MAX_STATE_BYTES}; keep large arrays outside the annotated state"
+            )
+        if plan.events_capacity > MAX_EVENTS_CAPACITY:
+            raise ConfigError(
+                f"ring of {plan.name!r} is to have {plan.events_capacity} slots, at most "
+                f"{MAX_EVENTS_CAPACITY}"
             )
         offsets, total = _place(plan, len(spec))
         file = mapping.create(

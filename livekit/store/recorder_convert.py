@@ -110,7 +110,7 @@ def convert_parts(root: Path, *, with_open: bool) -> Converted:
     total = Converted()
     for path in parts_of(root, with_open=with_open):
         try:
-            total.add(convert_part(root, path))
+            convert_part(root, path, total)
         except (DataError, OSError) as error:
             _log.error("part not converted path=%s error=%s", path, error)
             total.failures.append(_sentence(path, error))
@@ -149,8 +149,10 @@ def note_interruption(root: Path, header: PartHeader, now_ns: int) -> int:
     return len(earlier)
 
 
-def convert_part(root: Path, path: Path) -> Converted:
-    """Put one part into the catalog and remove it.
+def convert_part(root: Path, path: Path, total: Converted | None = None) -> Converted:
+    """Put one part into the catalog and remove it; return `total` with what came of it added.
+
+    What was put there before a failure is counted too.
 
     Raises
     ------
@@ -161,12 +163,15 @@ def convert_part(root: Path, path: Path) -> Converted:
         A name cannot be changed or a folder synced. What was converted is found again.
     """
     header, frames, n_bad = read_part(path)
-    done = Converted(n_parts=1, n_bad_bytes=n_bad)
+    done = Converted() if total is None else total
     if header is not None:
         for some in _by_size(frames):
             for symbol, kind, rows in _sorted_events(header, some):
-                n_new = _write_days(Catalog(root), header, symbol, kind, rows)
-                done.rows[KIND_NAMES[kind]] = done.rows.get(KIND_NAMES[kind], 0) + n_new
+                name = KIND_NAMES[kind]
+                for n_new in _write_days(Catalog(root), header, symbol, kind, rows):
+                    done.rows[name] = done.rows.get(name, 0) + n_new
+    done.n_parts += 1
+    done.n_bad_bytes += n_bad
     if n_bad:
         _log.warning("part damaged path=%s bytes=%d", path, n_bad)
         path.rename(path.with_suffix(".bad"))
@@ -229,16 +234,14 @@ def _sorted_events(
 
 def _write_days(
     catalog: Catalog, header: PartHeader, symbol: str, kind: Kind, rows: np.ndarray
-) -> int:
-    """Merge rows into the files of their days; return how many were new."""
+) -> Iterator[int]:
+    """Merge rows into the files of their days; yield how many were new to each."""
     days = rows["ts_recv"] // _DAY_NS
     cuts = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(rows)]
     if header.is_partial:
         note_partial_days(
             catalog.root, header.venue, [day_of(rows["ts_recv"][start]) for start in cuts[:-1]]
         )
-    n_new = 0
     for start, end in itertools.pairwise(cuts):
         path = catalog.path(symbol, kind, day_of(rows["ts_recv"][start]), header.venue)
-        n_new += merge_rows(path, kind, rows[start:end])
-    return n_new
+        yield merge_rows(path, kind, rows[start:end])

@@ -182,6 +182,9 @@ def merge_rows(path: Path, kind: Kind, rows: np.ndarray) -> int:
         writer.close()
 
     staged = stage_by(path, write)
-    staged.replace(path)
+    try:
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
     sync_folder(path.parent)
     return written - n_before

@@ -247,6 +247,7 @@ def test_segment_knows_the_process_that_claimed_it(folder):
     [
         ({"spec": {"doc": "x" * 20_000}}, "description of strategy 'momentum' is 20011 bytes"),
         ({"state_bytes": 300_000}, "state of strategy 'momentum' is 300000 bytes, at most 262144"),
+        ({"events_capacity": 1 << 17}, "ring of 'momentum' is to have 131072 slots, at most 65536"),
     ],
 )
 def test_strategy_too_large_for_a_segment_is_refused_and_nothing_made(folder, changes, message):

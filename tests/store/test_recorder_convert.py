@@ -218,8 +218,12 @@ def test_failure_at_any_call_loses_nothing_and_the_next_start_completes(
         if not is_over:
             assert len(done.failures) == 1
             assert parts_of(root, with_open=True) or content(root) == wanted
-        assert convert_parts(root, with_open=True).failures == []
+        again = convert_parts(root, with_open=True)
+        assert again.failures == []
         assert content(root) == wanted
+        n_counted = done.n_rows + again.n_rows
+        # A file whose folder could not be synced is there, and was not counted.
+        assert n_counted == 96 if call != "fsync" else 80 <= n_counted <= 96
         assert parts_of(root, with_open=True) == []
         if is_over:
             break
