@@ -121,8 +121,7 @@ class World:
         """Show the core a ladder that changed, and tell who publishes."""
         ladder = self.ladders[listing.number]
         sides = [ladder.levels(side, BOOK_LEVELS) for side in (BUY, SELL)]
-        ticks, lots = [side[0] for side in sides], [side[1] for side in sides]
-        self.matching.see_book(listing.number, ticks, lots, now_ns())
+        self.matching.see_book(listing.number, sides, now_ns())
         self.changed(listing)
 
     def changed(self, listing: Listing) -> None:
@@ -196,10 +195,7 @@ class World:
         return tuple(self._side(listing, side, n) for side in (BUY, SELL))
 
     def _side(self, listing: Listing, side: int, n: int) -> dict[int, tuple[int, int]]:
-        ticks, lots, counts = self.ladders[listing.number].levels(side, n + BOOK_LEVELS)
-        found = dict(
-            zip(ticks.tolist(), zip(lots.tolist(), counts.tolist(), strict=True), strict=True)
-        )
+        found = dict(zip(*self.ladders[listing.number].levels(side, n + BOOK_LEVELS), strict=True))
         for price, size in self.matching.market_levels(listing.number, side):
             tick, left = listing.ticks(price), listing.lots(size)
             if left <= 0:
