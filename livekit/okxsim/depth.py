@@ -15,7 +15,7 @@ import numpy as np
 
 from livekit.okxsim.listings import Listing
 
-__all__ = ["BUY", "SELL", "Ladder", "Shown"]
+__all__ = ["BUY", "SELL", "Ladder", "Shown", "order_count"]
 
 BUY: Final = 0
 SELL: Final = 1
@@ -30,6 +30,11 @@ _MIX_B: Final = np.uint64(0x94D049BB133111EB)
 
 Shown = tuple[int, int]
 """Lots and number of orders of a level."""
+
+
+def order_count(tick: int) -> int:
+    """Return the number of orders at a touch."""
+    return 1 + tick % 7
 
 
 def _hashed(values: np.ndarray, seed: int) -> np.ndarray:
@@ -83,7 +88,7 @@ class Ladder:
         touch = self.touch[side]
         if not touch:
             return [], []
-        ticks, shown = [touch], [(self.lots[side], 1 + touch % 7)]
+        ticks, shown = [touch], [(self.lots[side], order_count(touch))]
         number, step = touch // _BLOCK, -1 if side == BUY else 1
         for block in range(number, number + step * _MAX_SPAN, step):
             if len(ticks) >= n or block < 0:

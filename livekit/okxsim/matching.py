@@ -148,6 +148,14 @@ class Matching:
         """Return the clients' resting orders of a listing, oldest first."""
         return list(self._resting[number].values())
 
+    def has_resting(self, number: int) -> bool:
+        """Tell whether clients' orders rest in a listing."""
+        return bool(self._resting[number])
+
+    def touch_size(self, number: int, side: int) -> float:
+        """Return what is left of the market's touch on a resting side."""
+        return float(self._columns[side][1].item(number))
+
     def market_levels(self, number: int, side: int) -> list[tuple[float, float]]:
         """Return what is left of the market's best levels of a resting side, best first."""
         touches, touch_sizes, prices, sizes = self._columns[side]
