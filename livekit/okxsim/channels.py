@@ -8,6 +8,7 @@ Layer 4. One thread.
 
 from typing import Any, Final
 
+from livekit.clock import monotonic_ns
 from livekit.okxsim.hub import Hub, Subscription, encode, frame_of
 from livekit.okxsim.listings import Listing
 from livekit.okxsim.market_rows import (
@@ -33,6 +34,7 @@ PUBLIC_CHANNELS: Final = frozenset(
     }
 )
 
+_TICK_NS: Final = 10_000_000
 _SLOW: Final = 10
 _QUIET_MS: Final = 60_000
 
@@ -62,7 +64,7 @@ class Channels:
         self._fives: dict[int, tuple[Any, int]] = {}
         self._stale: dict[str, set[int]] = {name: set() for name in ("tickers", "books5", "bars")}
         self._bars: dict[tuple[str, str], tuple[int, int]] = {}
-        self._n_ticks = 0
+        self._n_ticks, self._began_ns = 0, monotonic_ns()
         world.on_change, world.on_print = self._changed, self._printed
 
     def _changed(self, listing: Listing) -> None:
@@ -103,12 +105,13 @@ class Channels:
 
     def tick(self) -> None:
         """Publish what is due; called every 10 ms."""
-        self._n_ticks += 1
-        is_slow = self._n_ticks % _SLOW == 0
+        before = self._n_ticks
+        # Ticks that a busy loop came too late for count too.
+        self._n_ticks = max(before + 1, round((monotonic_ns() - self._began_ns) / _TICK_NS))
         for channel, name in self._hub.channels():
-            if channel in STREAMS and self._n_ticks % STREAMS[channel][1] == 0:
+            if channel in STREAMS and self._is_due(before, STREAMS[channel][1]):
                 self._update(channel, self._world.by_symbol[name])
-        if is_slow:
+        if self._is_due(before, _SLOW):
             self._push_fives()
             stale, self._stale["tickers"] = self._stale["tickers"], set()
             for number in stale:
@@ -116,10 +119,14 @@ class Channels:
                 if self._hub.of("tickers", listing.symbol):
                     row = ticker_row(self._world, listing, self._world.now_ms())
                     self._hub.publish("tickers", listing.symbol, [row])
-        if self._n_ticks % 100 == 0:
+        if self._is_due(before, 100):
             self._push_bars()
-        if self._n_ticks % 3000 == 0:
+        if self._is_due(before, 3000):
             self._push_rates()
+
+    def _is_due(self, before: int, every: int) -> bool:
+        """Tell whether a multiple of `every` ticks has passed since `before`."""
+        return self._n_ticks // every > before // every
 
     def _push_fives(self) -> None:
         """Push books5 where it changed, and again after a minute without change."""

@@ -36,6 +36,7 @@ _WORDS: Final = {
     "stpMode": {"", "cancel_maker", "cancel_taker", "cancel_both"},
 }
 _LARGEST: Final = {"SPOT": Decimal(9_999_999_999), "SWAP": Decimal(100_000_000)}
+_LARGEST_QUOTE: Final = Decimal(1_000_000)
 _LARGEST_MARKET: Final = {"SPOT": Decimal(1_000_000), "SWAP": Decimal(35_000)}
 
 
@@ -138,7 +139,10 @@ def _numbers(
     is_market = args["ordType"] in {"market", "optimal_limit_ioc"}
     if size is None or size <= 0:
         return refusal("51000", "sz")
-    refused = None if _in_quote(listing, args) else size_refusal(listing, size, is_market=is_market)
+    if _in_quote(listing, args):
+        refused = refusal("51201", plain(_LARGEST_QUOTE)) if size > _LARGEST_QUOTE else None
+    else:
+        refused = size_refusal(listing, size, is_market=is_market)
     if refused is not None:
         return refused
     if is_market:

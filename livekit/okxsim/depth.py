@@ -8,22 +8,33 @@ changes.
 Layer 4.
 """
 
+from bisect import bisect_left, bisect_right
 from typing import Final
 
 import numpy as np
 
 from livekit.okxsim.listings import Listing
 
-__all__ = ["BUY", "SELL", "Ladder"]
+__all__ = ["BUY", "SELL", "Ladder", "Shown", "order_count"]
 
 BUY: Final = 0
 SELL: Final = 1
 
-_SPAN: Final = 640  # ticks looked at behind the touch; three of four have a level
+_BLOCK: Final = 1024  # ticks made up at a time; three of four have a level
+_MAX_BLOCKS: Final = 64
+_MAX_SPAN: Final = 4  # blocks looked at behind the touch
 _NOTIONAL: Final = 8_000.0  # of a middling level, quote currency
 
 _MIX_A: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_B: Final = np.uint64(0x94D049BB133111EB)
+
+Shown = tuple[int, int]
+"""Lots and number of orders of a level."""
+
+
+def order_count(tick: int) -> int:
+    """Return the number of orders at a touch."""
+    return 1 + tick % 7
 
 
 def _hashed(values: np.ndarray, seed: int) -> np.ndarray:
@@ -54,10 +65,7 @@ class Ladder:
         self._listing = listing
         self._scale = 0.0
         self.touch, self.lots = [0, 0], [0, 0]
-        self._cached: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = [
-            (0, *_NO_LEVELS),
-            (0, *_NO_LEVELS),
-        ]
+        self._blocks: dict[tuple[int, int], tuple[list[int], list[Shown]]] = {}
 
     def set_touch(self, bid: float, bid_size: float, ask: float, ask_size: float) -> bool:
         """Take a recorded touch, NaN where a side is empty; whether anything changed."""
@@ -75,38 +83,45 @@ class Ladder:
             self._scale = max(1.0, _NOTIONAL / unit)
         return True
 
-    def levels(self, side: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the best levels of a side.
-
-        Returns
-        -------
-        tuple of int64[m]
-            Ticks, lots and numbers of orders, best first; m is n or fewer.
-        """
+    def levels(self, side: int, n: int) -> tuple[list[int], list[Shown]]:
+        """Return the best levels of a side: ticks, and what each shows; n at most."""
         touch = self.touch[side]
         if not touch:
-            return _NO_LEVELS
-        if self._cached[side][0] != touch:
-            self._cached[side] = (touch, *self._behind(side, touch))
-        _, ticks, lots, counts = self._cached[side]
-        lots = lots[:n].copy()
-        lots[0] = self.lots[side]
-        return ticks[:n], lots, counts[:n]
+            return [], []
+        ticks, shown = [touch], [(self.lots[side], order_count(touch))]
+        number, step = touch // _BLOCK, -1 if side == BUY else 1
+        for block in range(number, number + step * _MAX_SPAN, step):
+            if len(ticks) >= n or block < 0:
+                break
+            found, levels = self._block(side, block)
+            left = n - len(ticks)
+            if side == BUY:
+                end = bisect_left(found, touch)
+                ticks += found[max(0, end - left) : end][::-1]
+                shown += levels[max(0, end - left) : end][::-1]
+            else:
+                begin = bisect_right(found, touch)
+                ticks += found[begin : begin + left]
+                shown += levels[begin : begin + left]
+        return ticks[:n], shown[:n]
 
-    def _behind(self, side: int, touch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return touch and everything behind it within the span."""
-        step = -1 if side == BUY else 1
-        ticks = touch + step * np.arange(_SPAN, dtype=np.int64)
+    def _block(self, side: int, block: int) -> tuple[list[int], list[Shown]]:
+        """Return the made-up levels of a range of ticks, lowest first."""
+        known = self._blocks.get((side, block))
+        if known is None:
+            if len(self._blocks) >= _MAX_BLOCKS:
+                self._blocks.clear()
+            known = self._blocks[side, block] = self._made_up(side, block)
+        return known
+
+    def _made_up(self, side: int, block: int) -> tuple[list[int], list[Shown]]:
+        ticks = block * _BLOCK + np.arange(_BLOCK, dtype=np.int64)
         seed = 2 * self._listing.number + side + 1
         noise = _hashed(ticks, seed * 0x1234567)
-        shown = ((noise & np.uint64(3)) != 0) & (ticks > 0)
-        shown[0] = touch > 0
+        is_shown = ((noise & np.uint64(3)) != 0) & (ticks > 0)
         # Heavy-tailed: the square of a uniform number, times up to 4.
         uniform = ((noise >> np.uint64(8)) % np.uint64(1000)).astype(np.float64) / 1000.0
         lots = np.maximum(1, (self._scale * 4.0 * uniform * uniform).astype(np.int64))
         counts = 1 + ((noise >> np.uint64(40)) % np.uint64(9)).astype(np.int64)
-        return ticks[shown], lots[shown], counts[shown]
-
-
-_EMPTY: Final = np.zeros(0, np.int64)
-_NO_LEVELS: Final = (_EMPTY, _EMPTY, _EMPTY)
+        chosen = (lots[is_shown].tolist(), counts[is_shown].tolist())
+        return ticks[is_shown].tolist(), list(zip(*chosen, strict=True))

@@ -21,6 +21,8 @@ __all__ = ["Feed"]
 
 _BATCH: Final = 256
 _NAP_S: Final = 0.25
+_WORK_NS: Final = 4_000_000
+"""Longest time for which the connections wait for the market."""
 
 
 class Feed:
@@ -72,6 +74,7 @@ class Feed:
         replay = self._replay
         while True:
             first_ts, began = replay.peek_ts(), monotonic_ns()
+            pause_ns = began + _WORK_NS
             while replay.peek_ts() >= 0:
                 due = began + round((replay.peek_ts() - first_ts) / self._speed)
                 wait = (due - monotonic_ns()) / 1e9
@@ -81,8 +84,9 @@ class Feed:
                 replay.next_batch(self._slots, 1)
                 self._apply(world, self._slots[0], None)
                 self.n_events += 1
-                if self.n_events % _BATCH == 0:
+                if monotonic_ns() > pause_ns:
                     await asyncio.sleep(0)
+                    pause_ns = monotonic_ns() + _WORK_NS
             if not self._is_looped or self._start >= replay.n_events:
                 return
             replay.seek(self._start)

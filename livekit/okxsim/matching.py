@@ -8,6 +8,8 @@ paper exchange's rules. Orders of one account never meet (self-trade prevention)
 Layer 4. One thread.
 """
 
+import math
+import struct
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -17,7 +19,7 @@ import numpy as np
 from livekit.events import BOOK, BOOK_LEVELS, ORDER, Action, Kind, OrderStatus, OrderType
 from livekit.events import TimeInForce as Tif
 from livekit.instruments import Instrument
-from livekit.okxsim.depth import BUY, SELL
+from livekit.okxsim.depth import BUY, SELL, Shown
 from livekit.okxsim.listings import Listing
 from livekit.okxsim.orders import Order
 from livekit.trading.core import TradingCore
@@ -38,6 +40,9 @@ _FREE: Final = RiskLimits(
     max_open_orders=1 << 20,
 )
 """The exchange has rules of its own; the core's limits are a client's."""
+
+_LEVELS: Final = struct.Struct(f"<{4 * BOOK_LEVELS}d")
+_OFFSET: Final = int(BOOK.fields["bid_price"][1])  # type: ignore[index]
 
 
 class Level(NamedTuple):
@@ -85,7 +90,18 @@ class Matching:
         self._last_leg = 0
         self.cause = "market"
         self._resting: list[dict[int, Order]] = [{} for _ in listings]  # by leg, oldest first
+        core = self.core
+        self._columns = [
+            (
+                core.markets[f"{name}_price"],
+                core.markets[f"{name}_size"],
+                core.books[f"{name}_price"],
+                core.books[f"{name}_size"],
+            )
+            for name in ("bid", "ask")
+        ]
         self._slot = np.zeros(256, np.uint8)
+        self._memory, self._address = memoryview(self._slot.data), self._slot.ctypes.data
         self._event = self._slot[: BOOK.itemsize].view(BOOK)[0]
         self._event["kind"] = Kind.BOOK
         self._request = np.zeros(1, ORDER)
@@ -107,18 +123,18 @@ class Matching:
         fill_order(core.address, int(core.drain()["row"][0]), 1, 11.0, MAKER, 1)
 
     def see_book(
-        self, number: int, ticks: Sequence[np.ndarray], lots: Sequence[np.ndarray], now_ns: int
+        self, number: int, sides: Sequence[tuple[list[int], list[Shown]]], now_ns: int
     ) -> None:
-        """Show the core the best levels of a market; `ticks` and `lots` by side."""
-        listing, event = self._listings[number], self._event
-        event["instrument"] = number
-        for side, name in ((BUY, "bid"), (SELL, "ask")):
-            n = min(BOOK_LEVELS, len(ticks[side]))
-            prices, sizes = np.full(BOOK_LEVELS, np.nan), np.zeros(BOOK_LEVELS)
-            prices[:n] = np.round(ticks[side][:n] * listing.tick_value, listing.price_digits)
-            sizes[:n] = np.round(lots[side][:n] * listing.lot_value, listing.size_digits)
-            event[f"{name}_price"], event[f"{name}_size"] = prices, sizes
-        on_market(self.core.address, self._slot.ctypes.data, now_ns)
+        """Show the core the best levels of a market: of each side, ticks and what they show."""
+        listing, missing = self._listings[number], [math.nan] * BOOK_LEVELS
+        values: list[float] = []
+        for ticks, shown in sides:
+            prices = [round(tick * listing.tick_value, listing.price_digits) for tick in ticks]
+            sizes = [round(lots * listing.lot_value, listing.size_digits) for lots, _ in shown]
+            values += (prices + missing)[:BOOK_LEVELS] + (sizes + missing)[:BOOK_LEVELS]
+        self._event["instrument"] = number
+        _LEVELS.pack_into(self._memory, _OFFSET, *values)
+        on_market(self.core.address, self._address, now_ns)
         self._settle()
 
     def see_trade(self, number: int, price: float, size: float, side: int, now_ns: int) -> None:
@@ -132,18 +148,25 @@ class Matching:
         """Return the clients' resting orders of a listing, oldest first."""
         return list(self._resting[number].values())
 
+    def has_resting(self, number: int) -> bool:
+        """Tell whether clients' orders rest in a listing."""
+        return bool(self._resting[number])
+
+    def touch_size(self, number: int, side: int) -> float:
+        """Return what is left of the market's touch on a resting side."""
+        return float(self._columns[side][1].item(number))
+
     def market_levels(self, number: int, side: int) -> list[tuple[float, float]]:
         """Return what is left of the market's best levels of a resting side, best first."""
-        core, name = self.core, "bid" if side == BUY else "ask"
-        touch = float(core.markets[number][f"{name}_price"])
+        touches, touch_sizes, prices, sizes = self._columns[side]
+        touch = touches.item(number)
         if not touch > 0.0:
             return []
-        found = [(touch, float(core.markets[number][f"{name}_size"]))]
-        slack = float(core.markets[number]["slack"])
-        prices = core.books[number][f"{name}_price"].tolist()
-        for price, size in zip(prices, core.books[number][f"{name}_size"].tolist(), strict=True):
+        found = [(touch, touch_sizes.item(number))]
+        slack = 1e-6 * self._listings[number].tick_value
+        for price, size in zip(prices[number].tolist(), sizes[number].tolist(), strict=True):
             behind = touch - price if side == BUY else price - touch
-            if price > 0.0 and behind > slack:
+            if behind > slack:  # not NaN
                 found.append((price, size))
         return found
 
@@ -264,6 +287,8 @@ class Matching:
     def _settle(self) -> int:
         """Hand out the core's reports; the row of the last one."""
         row = 0
+        if not self.core.header["n_reports"]:
+            return row
         for report in self.core.drain():
             row = int(report["row"])
             self._hear(report)

@@ -4,6 +4,7 @@ Layer 4.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,6 @@ MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
 _UTC8_MS: Final = 8 * 3_600_000
 _UNITS: Final = {"s": 1000, "m": MINUTE_MS, "H": 3_600_000, "D": _DAY_MS, "W": 7 * _DAY_MS}
-_UNITS_MONTH: Final = 30 * _DAY_MS
 _MINUTES: Final = 3 * 1440
 
 
@@ -52,12 +52,15 @@ class Bar:
 
 
 def bar_ms(name: str) -> int:
-    """Return the length of a bar such as ``1m``, ``4H`` or ``1Dutc``; 0 for no such bar."""
+    """Return the length of a bar such as ``1m``, ``4H`` or ``1Dutc``; 0 for no such bar.
+
+    Bars of months are not served: the data has no month.
+    """
     name = name.removesuffix("utc")
     number, unit = name[:-1], name[-1:]
     if not number.isdigit() or not number.isascii():
         return 0
-    return int(number) * (_UNITS_MONTH if unit == "M" else _UNITS.get(unit, 0))
+    return int(number) * _UNITS.get(unit, 0)
 
 
 def bar_start(time_ms: int, name: str) -> int:
@@ -110,31 +113,28 @@ class Tape:
 
     def bars(self, name: str, limit: int, after: int = 0, before: int = 0) -> list[Bar]:
         """Return bars with before < start < after (0: no bound), newest first."""
+        parts: Iterable[Bar] = reversed(self.minutes)
+        if bar_ms(name) < MINUTE_MS:
+            parts = (
+                Bar(p.time_ms, p.price, p.price, p.price, p.price, p.lots, p.lots * p.price)
+                for p in reversed(self.prints)
+            )
         found: list[Bar] = []
-        for minute in reversed(self.minutes):
-            start = bar_start(minute.start_ms, name)
+        for part in parts:
+            start = bar_start(part.start_ms, name)
             if after and start >= after:
                 continue
             if before and start <= before:
                 break
             if found and found[-1].start_ms == start:
                 newer = found[-1]
-                newer.open = minute.open
-                newer.add(minute.high, minute.low, newer.close, minute.lots, minute.value)
+                newer.open = part.open
+                newer.add(part.high, part.low, newer.close, part.lots, part.value)
                 continue
             if len(found) == limit:
                 break
-            found.append(
-                Bar(
-                    start,
-                    minute.open,
-                    minute.high,
-                    minute.low,
-                    minute.close,
-                    minute.lots,
-                    minute.value,
-                )
-            )
+            prices = (part.open, part.high, part.low, part.close)
+            found.append(Bar(start, *prices, part.lots, part.value))
         return found
 
     def day(self, now_ms: int) -> dict[str, str]:

@@ -31,6 +31,8 @@ OPERATIONS: Final = {
 """The path whose rate limit an operation shares."""
 
 _MAX_BATCH: Final = 20
+_ACCOUNT_LIMIT: Final = (1000, 2000)
+"""New and amended orders of an account, in ms; OKX exempts spot, this does not."""
 
 _Item = dict[str, str]
 
@@ -99,6 +101,10 @@ class Trading:
         single["batch-amend-orders"] = "amend-order"
         path = OPERATIONS[single.get(op, op) if len(args) == 1 else op]
         now_ms = self._world.now_ms()
+        if "cancel" not in op:
+            owner = ("account", key.account)
+            if not self._rates.spend_of(_ACCOUNT_LIMIT, owner, now_ms, len(args)):
+                return refusal("50061")
         counts: dict[str, int] = {}
         for one in args:
             name = str(one.get("instId") or one.get("instIdCode") or "")

@@ -14,7 +14,7 @@ from livekit.clock import now_ns
 from livekit.events import BOOK_LEVELS
 from livekit.instruments import Instrument
 from livekit.okxsim.accounts import Account, Key
-from livekit.okxsim.depth import BUY, SELL, Ladder
+from livekit.okxsim.depth import BUY, SELL, Ladder, order_count
 from livekit.okxsim.listings import Listing, list_instruments
 from livekit.okxsim.matching import Matching
 from livekit.okxsim.orders import Order
@@ -121,8 +121,7 @@ class World:
         """Show the core a ladder that changed, and tell who publishes."""
         ladder = self.ladders[listing.number]
         sides = [ladder.levels(side, BOOK_LEVELS) for side in (BUY, SELL)]
-        ticks, lots = [side[0] for side in sides], [side[1] for side in sides]
-        self.matching.see_book(listing.number, ticks, lots, now_ns())
+        self.matching.see_book(listing.number, sides, now_ns())
         self.changed(listing)
 
     def changed(self, listing: Listing) -> None:
@@ -196,10 +195,12 @@ class World:
         return tuple(self._side(listing, side, n) for side in (BUY, SELL))
 
     def _side(self, listing: Listing, side: int, n: int) -> dict[int, tuple[int, int]]:
-        ticks, lots, counts = self.ladders[listing.number].levels(side, n + BOOK_LEVELS)
-        found = dict(
-            zip(ticks.tolist(), zip(lots.tolist(), counts.tolist(), strict=True), strict=True)
-        )
+        touch, left = self.ladders[listing.number].touch[side], 0
+        if n == 1 and touch and not self.matching.has_resting(listing.number):
+            left = listing.lots(self.matching.touch_size(listing.number, side))
+        if left > 0:
+            return {touch: (left, order_count(touch))}
+        found = dict(zip(*self.ladders[listing.number].levels(side, n + BOOK_LEVELS), strict=True))
         for price, size in self.matching.market_levels(listing.number, side):
             tick, left = listing.ticks(price), listing.lots(size)
             if left <= 0:

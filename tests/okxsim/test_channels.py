@@ -5,6 +5,8 @@ import json
 import pytest
 from trading_floor import Floor
 
+from livekit.okxsim.tape import bar_ms
+
 
 @pytest.fixture
 def floor():
@@ -121,6 +123,17 @@ def test_bar_closes_once_with_the_values_it_last_had(floor):
     tick(floor, 100)
     closed = [row for row in listener.rows("candle1m") if row[-1] == "1" and row[0] == forming[0]]
     assert closed == [[*forming[:-1], "1"]]
+
+
+def test_bars_of_seconds_hours_and_days_open_where_okx_opens_them(floor):
+    tape = floor.world.tapes[0]
+    for n in range(5):
+        floor.world.trade(0, 101.0 + n, 0.001, 0)
+    assert tape.bars("1s", 1)[0].close == 105.0
+    assert tape.bars("1H", 1)[0].high == 105.0
+    assert tape.bars("1D", 1)[0].start_ms % 86_400_000 == 57_600_000  # 16:00 UTC
+    assert tape.bars("1Dutc", 1)[0].start_ms % 86_400_000 == 0
+    assert bar_ms("1M") == bar_ms("x") == bar_ms("") == 0
 
 
 def test_ticker_goes_out_once_per_100_ms_however_much_changes(floor):

@@ -227,6 +227,45 @@ def test_reduce_only_is_cut_to_the_position_and_never_turns_it(floor):
     assert position.size == 0
 
 
+def test_hedged_account_holds_a_long_and_a_short_at_a_time(floor):
+    alice = floor.world.accounts["alice"]
+    alice.position_mode = "long_short_mode"
+    swap = {"instId": "BTC-USDT-SWAP", "tdMode": "cross", "ordType": "market"}
+    floor.place(side="buy", posSide="long", sz="3", **swap)
+    floor.place(side="sell", posSide="short", sz="2", **swap)
+    sizes = {key[2]: str(one.size) for key, one in alice.positions.items()}
+    assert sizes == {"long": "3.00", "short": "2.00"}
+    floor.world.quote(0, 90.0, 5.0, 90.1, 5.0)
+    closed = floor.order(floor.place(side="buy", posSide="short", sz="9", **swap))
+    assert (str(closed.size), closed.reduce_only) == ("2.00", True)
+    assert closed.pnl > 0
+    assert alice.positions["BTC-USDT-SWAP", "cross", "short"].size == 0
+    lost = floor.order(floor.place(side="sell", posSide="long", sz="3", **swap))
+    assert lost.pnl < 0
+
+
+def test_market_order_of_too_much_quote_currency_is_refused(floor):
+    assert floor.place(side="buy", ordType="market", sz="1000001")["sCode"] == "51201"
+
+
+def test_books_of_all_members_conserve_every_coin(floor):
+    accounts = floor.world.accounts.values()
+
+    def coins():
+        return sum(one.balances["BTC"] for one in accounts)
+
+    floor.world.quote(0, 99.0, 0.0, 101.0, 0.0)
+    floor.world.matching.core.markets["bid_size"][0] = 0.0
+    before, fees = coins(), 0
+    for n in range(40):
+        side = "buy" if n % 2 else "sell"
+        name = ("alice", "bob")[n // 2 % 2]
+        floor.place(name, side=side, px=str(99.5 + n % 3 / 10), sz="0.01")
+    fees = sum(fill.fee for one in accounts for fill in one.fills if fill.fee_currency == "BTC")
+    assert any(one.fills for one in accounts)
+    assert coins() == before + fees
+
+
 def test_swap_profit_and_fees_land_in_the_quote_currency(floor):
     alice = floor.world.accounts["alice"]
     before = alice.balances["USDT"]

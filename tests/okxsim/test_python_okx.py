@@ -1,5 +1,7 @@
 """OKX's own SDK, pointed at the simulator, does what a trading program does."""
 
+import asyncio
+
 import pytest
 
 okx_account = pytest.importorskip("okx.Account")
@@ -189,3 +191,33 @@ def test_wrong_secret_and_passphrase_are_refused(client):
     assert wrong.get_account_balance()["code"] == "50113"
     wrong = client(okx_account.AccountAPI, passphrase="x")
     assert wrong.get_account_balance()["code"] == "50105"
+
+
+def test_sdk_websocket_clients_read_trades_and_log_in(exchange):
+    """Their `start` insists on TLS, so they are given an open socket."""
+    sockets = pytest.importorskip("okx.websocket.WsPublicAsync")
+    private = pytest.importorskip("okx.websocket.WsPrivateAsync")
+    websockets = pytest.importorskip("websockets")
+
+    async def work():
+        said = []
+        public = sockets.WsPublicAsync(exchange.urls["public"])
+        member = private.WsPrivateAsync(
+            "alice-key", "alice-pass", "alice-secret", exchange.urls["private"]
+        )
+        readers = []
+        for client in (public, member):
+            client.websocket = await websockets.connect(client.url)
+            readers.append(asyncio.create_task(client.consume()))
+        await public.subscribe([{"channel": "trades", "instId": SPOT}], said.append)
+        await member.subscribe([{"channel": "account"}], said.append)
+        wanted = ('"channel":"trades"', '"event":"login"', '"eventType":"snapshot"')
+        end = asyncio.get_running_loop().time() + 20
+        while not all(any(one in text for text in said) for one in wanted):
+            assert asyncio.get_running_loop().time() < end, said
+            await asyncio.sleep(0.02)
+        for client in (public, member):
+            await client.websocket.close()
+        await asyncio.gather(*readers)
+
+    asyncio.run(work())
