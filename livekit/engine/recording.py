@@ -19,7 +19,7 @@ import numpy as np
 from livekit.config import MAX_STRATEGIES
 from livekit.engine.intake import LEDGER_MARGIN
 from livekit.engine.settings import EngineSettings
-from livekit.engine.source import PaceKind, ReplaySource
+from livekit.engine.source import Source
 from livekit.errors import ConfigError, LivekitError
 from livekit.events import Reject
 from livekit.instruments import Instrument
@@ -40,7 +40,7 @@ _log: Final = logging.getLogger(__name__)
 _FIRST_ROWS: Final = 4 * LEDGER_MARGIN
 
 
-def make_core(settings: EngineSettings, source: ReplaySource, generation: int) -> TradingCore:
+def make_core(settings: EngineSettings, source: Source, generation: int) -> TradingCore:
     """Return the trading core of an engine.
 
     Raises
@@ -70,21 +70,15 @@ def _checked_limits(limits: dict[str, float]) -> dict[str, Any]:
     return dict(limits)
 
 
-def describe_engine(
-    settings: EngineSettings, source: ReplaySource, core: TradingCore
-) -> dict[str, Any]:
+def describe_engine(settings: EngineSettings, source: Source, core: TradingCore) -> dict[str, Any]:
     """Return what all runs of an engine have in common, as JSON takes it."""
-    is_lockstep = source.pace.kind is PaceKind.LOCKSTEP
+    about = source.describe_data()
     return {
-        "kind": "lockstep" if is_lockstep else "replay",
+        "kind": about["kind"],
         "data": {
             "root": settings.data,
             "symbols": [one.symbol for one in source.instruments],
-            "start_ns": int(source.replay.first_ts),
-            "stop_ns": int(source.replay.last_ts),
-            "n_events": source.n_events,
-            "hash": source.replay.hash,
-            "gaps": [],
+            **about["data"],
         },
         "models": {
             "latency": core.latency.describe(),

@@ -122,6 +122,11 @@ class Normalizer:
         """Address of `slots`."""
         return self._address
 
+    @property
+    def memory(self) -> memoryview:
+        """The bytes of `slots`."""
+        return self._buffer
+
     def heard(self, symbol: str, channel: str) -> tuple[bool, int]:
         """Return whether a book may be read, and when its channel was last heard, ns."""
         feed = self._feeds.get((channel, symbol))
