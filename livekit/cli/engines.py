@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from livekit.cli.feeds import connection_table, feed_rows
 from livekit.cli.output import (
     add_json,
     make_table,
@@ -57,12 +58,13 @@ def _add_start(verbs: Any) -> None:
     start = verbs.add_parser("start", help="start an engine in the background")
     add_engine(start)
     start.add_argument("--config", type=Path, metavar="FILE", help="TOML with [engine] and [risk]")
-    start.add_argument("--source", choices=["replay"], help="where market data comes from")
+    start.add_argument("--source", choices=["replay", "okx"], help="where market data comes from")
     start.add_argument("--data", metavar="DIR", help="recorded data (default: replay_data)")
     start.add_argument(
         "--speed", metavar="K", help="multiple of recorded time, 'max' or 'lockstep' (default: 1)"
     )
     start.add_argument("--symbols", metavar="A,B", help="instruments to serve (default: all)")
+    _add_exchange(start)
     start.add_argument("--wait", metavar="HOW", help="laptop, server or spin (default: laptop)")
     start.add_argument(
         "--wait-for", type=int, metavar="N", help="strategies to wait for before the first event"
@@ -83,15 +85,26 @@ def _add_start(verbs: Any) -> None:
     start.set_defaults(run=_start)
 
 
+def _add_exchange(start: Any) -> None:
+    start.add_argument("--paper", action="store_true", help="trade on paper (the default)")
+    start.add_argument("--env", help="of an exchange: sim, demo or live (default: live)")
+    start.add_argument("--url", help="of a simulator, such as http://127.0.0.1:8000")
+    start.add_argument("--region", help="of the exchange: global, eea or us (default: global)")
+    start.add_argument(
+        "--channels", metavar="A,B", help="default: tickers,trades,bbo-tbt,books; also candle1m"
+    )
+
+
 def _start(options: argparse.Namespace) -> None:
     from livekit.engine.launch import start_engine
     from livekit.engine.settings import load_settings
 
     names = ["source", "data", "speed", "wait", "wait_for", "policy", "cash", "maker", "taker"]
-    names += ["latency", "queue", "funding"]
+    names += ["latency", "queue", "funding", "env", "url", "region"]
     overrides = {name: getattr(options, name) for name in names}
     overrides["name"] = options.engine
     overrides["symbols"] = options.symbols.split(",") if options.symbols else None
+    overrides["channels"] = options.channels.split(",") if options.channels else None
     settings = load_settings(options.config, overrides)
     settings.data = str(Path(settings.data).expanduser().resolve())
     answer = start_engine(settings)
@@ -100,9 +113,11 @@ def _start(options: argparse.Namespace) -> None:
         return
     for line in answer["swept"]:
         print(line)
+    what = f"{settings.source} of {settings.data} at {settings.speed}"
+    if settings.source != "replay":
+        what = f"{settings.source} {settings.env}, {', '.join(settings.symbols)}"
     print(
-        f"engine {settings.name!r} started (pid {answer['pid']}): {settings.source} of "
-        f"{settings.data} at {settings.speed}, paper exchange\n"
+        f"engine {settings.name!r} started (pid {answer['pid']}): {what}, paper exchange\n"
         "next: livekit attach strategies/momentum.py; livekit status; livekit engine stop"
     )
 
@@ -142,11 +157,16 @@ def _status(options: argparse.Namespace) -> None:
     if options.json:
         print_json(status)
         return
+    feed = status.get("feed")
     done = status["position"] / status["n_events"] if status["n_events"] else 0.0
     rows = [
         ("state", f"{status['state']}, trading {status['trading']}"),
         ("source", f"{status['source']} {status['speed']}, venue {status['venue']}"),
-        ("progress", f"{status['position']:,} of {status['n_events']:,} events ({done:.1%})"),
+        *(
+            [("progress", f"{status['position']:,} of {status['n_events']:,} events ({done:.1%})")]
+            if feed is None
+            else feed_rows(feed)
+        ),
         ("event time", _time(status["now"])),
         ("events in", f"{status['events_in']:,} ({number(status['events_per_s'], 0)}/s)"),
         ("events out", f"{status['events_out']:,}, dropped {status['events_dropped']:,}"),
@@ -156,6 +176,8 @@ def _status(options: argparse.Namespace) -> None:
         ("log", status["log"]),
     ]
     print_table(("engine", f"{status['engine']} (pid {status['pid']})"), rows)
+    if feed is not None:
+        print_rich(connection_table(feed["connections"]))
     if status["strategies"]:
         print_rich(*strategy_tables(status["strategies"]))
 

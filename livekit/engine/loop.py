@@ -20,14 +20,17 @@ import numpy as np
 from livekit import clock
 from livekit.config import MAX_INSTRUMENTS
 from livekit.engine import verbs
+from livekit.engine.bells import open_doorbell, watch_owner
 from livekit.engine.control import ControlServer
 from livekit.engine.folder import CONTROL, DOORBELL, EngineLock
 from livekit.engine.intake import await_orders, drain_outbox, fall_asleep, take_orders, wake_up
 from livekit.engine.layout import PUMP
+from livekit.engine.live import LiveTurns
 from livekit.engine.pump import connect_core, pump_flight, pump_lockstep, pump_market, pump_rest
 from livekit.engine.recording import Recorder, describe_engine, make_core, plan_funding
 from livekit.engine.settings import EngineSettings
-from livekit.engine.source import PaceKind, ReplaySource, parse_pace
+from livekit.engine.source import PaceKind
+from livekit.engine.sources import open_source
 from livekit.engine.strategies import POLICIES, StrategyManager, StrategySlot
 from livekit.engine.supervisor import Supervisor
 from livekit.errors import ConfigError, NotRunningError
@@ -69,15 +72,15 @@ class EventEngine:
         A setting is impossible.
     NotFoundError, DataError
         The recorded data is missing or corrupt.
+    NotRunningError, DeadlineError
+        The exchange is not there, or does not answer.
     """
 
     def __init__(self, settings: EngineSettings, lock: EngineLock) -> None:
         if settings.wait not in WAITS:
             raise ConfigError(f"wait {settings.wait!r} is unknown; use {', '.join(WAITS)}")
         self.settings, self._lock = settings, lock
-        self.source = ReplaySource(
-            verbs.data_path(settings.data), parse_pace(settings.speed), settings.symbols or None
-        )
+        self.source = open_source(settings)
         self.policy = settings.policy or ("block" if self.source.pace.is_lossless else "drop")
         if self.policy not in POLICIES:
             raise ConfigError(f"policy {self.policy!r} is unknown; use drop, alert or block")
@@ -112,14 +115,16 @@ class EventEngine:
         self.manager.instruments = list(self.source.instruments)
         self.manager.positions = self._positions
         self._selector = selectors.SelectSelector()
-        self._open_doorbell()
+        self._doorbell = open_doorbell(lock.folder / DOORBELL, self._selector)
         self.supervisor = Supervisor(self.manager, self._selector, self._strategy_hangs)
         self.control = ControlServer(lock.folder / CONTROL, verbs.table(self), self._selector)
-        self._owner_fd = -1
         self.is_stopping = False
         self.finished_ns = 0
         self._stop_by_ns = self._looked_ns = self._first_ns = 0
-        self._has_begun = settings.wait_for == 0
+        self._has_begun, self._is_open = settings.wait_for == 0, False
+        pump, tick = int(self.pump.ctypes.data), self.segment.file.address + _TICK
+        waiting = (settings.wait, self._grow, self._dispatch)
+        self.live = LiveTurns(pump, tick, self.source, self.manager.timers, *waiting)
 
     def _model_latency(self) -> None:
         """Put the paper exchange's latencies into the pump."""
@@ -137,7 +142,7 @@ class EventEngine:
 
     def run(self) -> None:
         """Run until stopped; leave nothing behind."""
-        self._watch_owner()
+        watch_owner(self.settings.owner_pid, self._selector, self._owner_gone)
         gc.collect()
         gc.freeze()
         _log.info("engine running name=%s pid=%d", self.settings.name, os.getpid())
@@ -156,7 +161,7 @@ class EventEngine:
         """Begin to stop: no more market data; strategies are asked to leave."""
         if self.is_stopping:
             return
-        self.is_stopping = True
+        self.is_stopping, self.live.is_open = True, False
         self._stop_by_ns = clock.monotonic_ns() + _STOP_GRACE_NS
         for slot in self.manager.slots.values():
             self.manager.request_stop(slot)
@@ -167,7 +172,8 @@ class EventEngine:
 
     def rate(self, now_ns: int) -> float:
         """Return events per second since the first one went out, 0 before."""
-        seconds = (now_ns - self._first_ns) / 1e9 if self._first_ns else 0.0
+        first_ns = self._first_ns or self.live.first_ns
+        seconds = (now_ns - first_ns) / 1e9 if first_ns else 0.0
         return int(self.pump[0]["events_in"]) / seconds if seconds > 0 else 0.0
 
     @property
@@ -188,6 +194,11 @@ class EventEngine:
         pump = int(self.pump.ctypes.data)
         if self.is_stopping or self.is_held:
             return take_orders(pump)
+        if not self._is_open:
+            self._is_open = True
+            self.source.begin(self._selector, self.live.publish)
+        if self.source.is_live:
+            return self.live.turn()
         if self.source.is_finished:
             return self._rest(pump)
         address, due = self.source.due()
@@ -214,7 +225,7 @@ class EventEngine:
         """Behind the last event, let what is under way arrive."""
         if not self.pump[0]["has_latency"]:
             return take_orders(pump)
-        limit = int(self.source.replay.last_ts) + _REST_NS
+        limit = self.source.last_ts + _REST_NS
         if self.source.pace.kind is PaceKind.LOCKSTEP:
             pump_rest(pump, limit, clock.monotonic_ns() + _LOOK_AFTER_NS)
             return 0
@@ -222,6 +233,9 @@ class EventEngine:
 
     def _idle(self) -> None:
         """Wait for an order, the next event or a command, within a bound."""
+        if self.source.is_live and not self.is_stopping:
+            self.live.idle()
+            return
         spin_ns, yield_ns, sleep_ns = WAITS[self.settings.wait]
         now_ns = clock.monotonic_ns()
         may_wait = _LONGEST_SLEEP_NS
@@ -246,9 +260,8 @@ class EventEngine:
         """Do everything that is not the inner loop."""
         self._looked_ns = now_ns
         self._dispatch(0)
-        self._make_room()
-        self.recorder.poll()
-        self._feed.grow()
+        self._grow()
+        self.source.look_after(now_ns)
         self.manager.poll(now_ns)
         self.supervisor.poll(now_ns)
         self._show(now_ns)
@@ -338,6 +351,12 @@ class EventEngine:
         if self.manager.keep_undelivered(self.core.outbox):
             self.core.drain()
 
+    def _grow(self) -> None:
+        """Make room for what a turn can cause."""
+        self._make_room()
+        self.recorder.poll()
+        self._feed.grow()
+
     def _drain(self) -> None:
         """Send the reports that a call from Python left in the outbox."""
         drain_outbox(int(self.pump.ctypes.data))
@@ -353,6 +372,7 @@ class EventEngine:
         pump_lockstep(pump, 0, SLOT_BYTES, 0, 0)
         pump_flight(pump, 0)
         pump_rest(pump, 0, 0)
+        self.live.warm_up()
         await_orders(pump, 0, 0)
         fall_asleep(pump)
         wake_up(pump)
@@ -360,32 +380,8 @@ class EventEngine:
         scratch = np.zeros(HISTOGRAM_WORDS, np.int64)
         observe(scratch.ctypes.data, 0)
 
-    def _open_doorbell(self) -> None:
-        path = self._lock.folder / DOORBELL
-        os.mkfifo(path, 0o600)
-        flags = os.O_NONBLOCK | os.O_CLOEXEC
-        # Opened for reading and writing, so that it never reads as closed.
-        self._doorbell = os.open(path, os.O_RDWR | flags)
-        self._selector.register(self._doorbell, selectors.EVENT_READ, self._hear_bell)
-
-    def _hear_bell(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._doorbell, 4096)
-
-    def _watch_owner(self) -> None:
-        """Stop when the process that owns this engine (a demo, a test) is gone."""
-        if self.settings.owner_pid == 0:
-            return
-        try:
-            self._owner_fd = os.pidfd_open(self.settings.owner_pid)
-        except ProcessLookupError:
-            self.stop()
-            return
-        self._selector.register(self._owner_fd, selectors.EVENT_READ, self._owner_gone)
-
     def _owner_gone(self) -> None:
         _log.warning("owner gone pid=%d", self.settings.owner_pid)
-        self._selector.unregister(self._owner_fd)
         self.stop()
 
     def _close(self) -> None:
@@ -394,6 +390,7 @@ class EventEngine:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
             self.manager.unregister_strategy(slot, "killed at stop")
+        self.source.close()
         self.control.close()
         self.recorder.close()
         self._lock.release()

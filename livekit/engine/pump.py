@@ -44,6 +44,7 @@ from livekit.trading.router import advance, next_due, on_market, on_request
 __all__ = [
     "connect_core",
     "count_due",
+    "pump_clock",
     "pump_flight",
     "pump_lockstep",
     "pump_market",
@@ -182,6 +183,26 @@ def pump_flight(pump: int, until: int) -> int:
         take_orders(pump)
         done += 1
     return done
+
+
+@hot
+def pump_clock(pump: int, now: int) -> int:
+    """Bring a live engine's time to `now`: timers, samples, what is under way; take orders.
+
+    Returns how many timers, reports and orders moved. Time never goes back.
+    """
+    view = record(PUMP, pump)
+    done = 0
+    while not view.ledger_full:
+        before = _step_before(pump, now)
+        if before <= 0:
+            break
+        take_orders(pump)
+        done += 1
+    if view.ledger_due < now:
+        tick_ledgers(pump, now)
+    view.now = max(view.now, now)
+    return done + take_orders(pump)
 
 
 @hot

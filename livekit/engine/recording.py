@@ -17,10 +17,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from livekit import clock
 from livekit.config import MAX_STRATEGIES
 from livekit.engine.intake import LEDGER_MARGIN
 from livekit.engine.settings import EngineSettings
-from livekit.engine.source import PaceKind, ReplaySource
+from livekit.engine.source import ReplaySource, Source
 from livekit.errors import ConfigError, LivekitError
 from livekit.events import Reject
 from livekit.instruments import Instrument
@@ -40,9 +41,10 @@ __all__ = ["Recorder", "describe_engine", "make_core", "plan_funding"]
 _log: Final = logging.getLogger(__name__)
 
 _FIRST_ROWS: Final = 4 * LEDGER_MARGIN
+_YEAR_NS: Final = 366 * 86_400_000_000_000
 
 
-def make_core(settings: EngineSettings, source: ReplaySource, generation: int) -> TradingCore:
+def make_core(settings: EngineSettings, source: Source, generation: int) -> TradingCore:
     """Return the trading core of an engine.
 
     Raises
@@ -72,7 +74,7 @@ def _checked_limits(limits: dict[str, float]) -> dict[str, Any]:
     return dict(limits)
 
 
-def plan_funding(settings: EngineSettings, source: ReplaySource, pump: np.ndarray) -> np.ndarray:
+def plan_funding(settings: EngineSettings, source: Source, pump: np.ndarray) -> np.ndarray:
     """Put the payments of funding into the pump; the caller keeps their rows.
 
     Raises
@@ -80,32 +82,36 @@ def plan_funding(settings: EngineSettings, source: ReplaySource, pump: np.ndarra
     ConfigError
         The rate is not finite.
     """
-    rate, replay = settings.funding, source.replay
+    rate = settings.funding
     if not math.isfinite(rate):
         raise ConfigError(f"funding is {rate!r}, expected a finite rate of every 8 hours")
     swaps = [one.symbol for one in source.instruments if one.kind == "swap"]
     rates = dict.fromkeys(swaps, rate) if rate else {}
-    payments = eight_hourly(rates, int(replay.first_ts), int(replay.last_ts))
+    payments = eight_hourly(rates, *_span(source))
     rows = funding_rows(payments, [one.symbol for one in source.instruments])
     pump["funding"], pump["n_funding"] = rows.ctypes.data, len(rows)
     return rows
 
 
+def _span(source: Source) -> tuple[int, int]:
+    """Return the first and last time that funding is planned for: a year, of a live feed."""
+    if isinstance(source, ReplaySource):
+        return int(source.replay.first_ts), int(source.replay.last_ts)
+    now = clock.now_ns()
+    return now, now + _YEAR_NS
+
+
 def describe_engine(
-    settings: EngineSettings, source: ReplaySource, core: TradingCore, n_funding: int = 0
+    settings: EngineSettings, source: Source, core: TradingCore, n_funding: int = 0
 ) -> dict[str, Any]:
     """Return what all runs of an engine have in common, as JSON takes it."""
-    is_lockstep = source.pace.kind is PaceKind.LOCKSTEP
+    about = source.describe_data()
     return {
-        "kind": "lockstep" if is_lockstep else "replay",
+        "kind": about["kind"],
         "data": {
             "root": settings.data,
             "symbols": [one.symbol for one in source.instruments],
-            "start_ns": int(source.replay.first_ts),
-            "stop_ns": int(source.replay.last_ts),
-            "n_events": source.n_events,
-            "hash": source.replay.hash,
-            "gaps": source.replay.gaps(),
+            **about["data"],
         },
         "models": {
             "latency": core.latency.describe(),

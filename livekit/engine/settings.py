@@ -30,9 +30,17 @@ class EngineSettings:
     ----------
     name : str
     source : str
-        ``replay``.
+        ``replay`` or ``okx``.
     data : str
         Folder of recorded data.
+    env : str
+        Of a live source: ``sim``, ``demo`` or ``live``.
+    url : str
+        Of a simulator, such as ``http://127.0.0.1:8000``.
+    region : str
+        Of the exchange's hosts: ``global``, ``eea`` or ``us``.
+    channels : list of str
+        What a live source subscribes to for each instrument.
     speed : str
         Multiple of recorded time, ``max`` or ``lockstep``.
     symbols : list of str
@@ -69,6 +77,10 @@ class EngineSettings:
     name: str = DEFAULT_ENGINE
     source: str = "replay"
     data: str = "replay_data"
+    env: str = "live"
+    url: str = ""
+    region: str = "global"
+    channels: list[str] = field(default_factory=list)
     speed: str = "1"
     symbols: list[str] = field(default_factory=list)
     wait: str = "laptop"

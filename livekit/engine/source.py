@@ -2,14 +2,17 @@
 
 A source fills 256-byte slots with the next events and says how many of them may go
 out now. Replay has three paces: `x k` of recorded time, as fast as the strategies
-take it, and lock-step, one event in flight.
+take it, and lock-step, one event in flight. A live source has no next event: it is
+given the engine's selector, and puts what a socket brings through the engine at once.
 Layer 4.
 """
 
 import enum
+import selectors
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -21,7 +24,10 @@ from livekit.instruments import Instrument
 from livekit.ring.layout import aligned_zeros
 from livekit.store.replay import Replay
 
-__all__ = ["Pace", "PaceKind", "ReplaySource", "parse_pace"]
+__all__ = ["Pace", "PaceKind", "Publish", "ReplaySource", "Source", "parse_pace"]
+
+Publish = Callable[[int, int], None]
+"""Puts `n` slots at an address through the engine."""
 
 _STAGED: Final = 512
 _JUMP_NS: Final = 3_600_000_000_000
@@ -76,6 +82,81 @@ def parse_pace(text: str) -> Pace:
     return Pace(PaceKind.SCALED, factor)
 
 
+class Source(Protocol):
+    """What the engine needs of a source."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether events come when they come; then `due` never gives any."""
+        ...
+
+    @property
+    def pace(self) -> Pace:
+        """How it goes through time."""
+        ...
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """What it has, numbered as in the events."""
+        ...
+
+    @property
+    def n_events(self) -> int:
+        """Events of the whole source, 0 where nobody knows."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Events that went out."""
+        ...
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there will be no more."""
+        ...
+
+    @property
+    def last_ts(self) -> int:
+        """Time of the last event, ns; 0 while live."""
+        ...
+
+    def begin(self, selector: selectors.BaseSelector, publish: Publish) -> None:
+        """Let events flow; callbacks in `selector` take no argument."""
+        ...
+
+    def due(self) -> tuple[int, int]:
+        """Return (address, count) of the slots that may go out now."""
+        ...
+
+    def advance(self, n: int) -> None:
+        """Note that the first `n` of them went out."""
+        ...
+
+    def wait_ns(self) -> int:
+        """Return how long until the next event is due; 0 for now, -1 for never or unknown."""
+        ...
+
+    def now_ts(self) -> int:
+        """Return the time that the source has come to, ns since the epoch."""
+        ...
+
+    def look_after(self, now_ns: int) -> None:
+        """Do what is not urgent, about every millisecond; CLOCK_MONOTONIC."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Return what ``livekit status`` shows."""
+        ...
+
+    def describe_data(self) -> dict[str, Any]:
+        """Return what a recorded run says of its kind and its data."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back."""
+        ...
+
+
 class ReplaySource:
     """Recorded data as a source.
 
@@ -87,6 +168,8 @@ class ReplaySource:
         Events of the recording, and how many went out.
     is_finished : bool
     """
+
+    is_live = False
 
     def __init__(self, data: Path, pace: Pace, symbols: list[str] | None = None) -> None:
         self.replay = Replay(data, symbols=symbols)
@@ -102,6 +185,33 @@ class ReplaySource:
     def is_finished(self) -> bool:
         """Whether all events went out."""
         return self.position >= self.n_events
+
+    @property
+    def last_ts(self) -> int:
+        """Receive time of the last event of the recording, ns."""
+        return int(self.replay.last_ts)
+
+    def begin(self, _selector: selectors.BaseSelector, _publish: Publish) -> None:
+        """Do nothing: what is due is asked for."""
+
+    def look_after(self, _now_ns: int) -> None:
+        """Do nothing: files need no looking after."""
+
+    def close(self) -> None:
+        """Do nothing: the files are mapped read-only."""
+
+    def describe_data(self) -> dict[str, Any]:
+        """Return what a recorded run says of its kind and its data."""
+        return {
+            "kind": "lockstep" if self.pace.kind is PaceKind.LOCKSTEP else "replay",
+            "data": {
+                "start_ns": int(self.replay.first_ts),
+                "stop_ns": int(self.replay.last_ts),
+                "n_events": self.n_events,
+                "hash": self.replay.hash,
+                "gaps": self.replay.gaps(),
+            },
+        }
 
     def describe(self) -> dict[str, Any]:
         """Return what ``livekit status`` shows."""

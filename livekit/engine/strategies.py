@@ -137,8 +137,8 @@ class StrategyManager:
         self._pump = pump[0]
         self._pump["hub"] = self.hub.address
         self._pump["orders"] = self._orders.ctypes.data
-        self._timers = np.zeros((MAX_STRATEGIES, 2), np.int64)
-        self._pump["timers"] = self._timers.ctypes.data
+        self.timers = np.zeros((MAX_STRATEGIES, 2), np.int64)
+        self._pump["timers"] = self.timers.ctypes.data
 
     # Registering and unregistering.
 
@@ -233,8 +233,8 @@ class StrategyManager:
         )
         for number in self._instrument_numbers(slot.segment.spec):
             self.hub.route(slot.ring, number, int(slot.segment.spec["kinds"]))
-        self._timers[slot.ring] = int(slot.segment.spec.get("timer_ns", 0)), 0
-        if self._timers[slot.ring, 0] > 0:
+        self.timers[slot.ring] = int(slot.segment.spec.get("timer_ns", 0)), 0
+        if self.timers[slot.ring, 0] > 0:
             self._pump["timed"] |= _bit(slot.ring)
         slot.segment.header["run_state"] = RunState.RUNNING
         self._on_open(slot)

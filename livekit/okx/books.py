@@ -92,9 +92,11 @@ class BookFeed:
     book : OrderBook
     rank : int
         Of RANKS.
+    heard_ns : int
+        When its last message came, whatever that did.
     """
 
-    __slots__ = ("_chain", "_counts", "_last_ts", "_text", "book", "rank")
+    __slots__ = ("_chain", "_counts", "_last_ts", "_text", "book", "heard_ns", "rank")
 
     def __init__(self, channel: str, counts: Counts) -> None:
         self.rank = RANKS[channel]
@@ -102,7 +104,12 @@ class BookFeed:
         self._counts = counts
         self._chain = Chain()
         self._text: TextBook | None = None
-        self._last_ts = 0
+        self._last_ts = self.heard_ns = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the book may be read."""
+        return self._chain.state is State.LIVE
 
     def close(self) -> Outcome:
         """Take the prices back, because the connection ended; BROKEN if there were any."""

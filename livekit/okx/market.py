@@ -15,19 +15,22 @@ because nothing traded. (A first ticker is state, not a print, and is passed on.
 Layer 2. Pure: the time of receipt is an argument.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from struct import Struct
 from typing import Final
 
 import numpy as np
 
-from livekit.book import OrderBook, write_book, write_quote
-from livekit.events import BOOK, HEAD, QUOTE, SLOT_BYTES, Kind, Side
+from livekit.book import OrderBook
+from livekit.events import SLOT_BYTES, Kind, Side
 from livekit.okx.books import RANKS, BookFeed, Counts, Outcome
 from livekit.okx.checksum import is_provided
 from livekit.okx.messages import (
     SNAPSHOT_CHANNELS,
     BookPush,
+    CandlePush,
+    Funding,
+    FundingPush,
     Ignored,
     Message,
     TickerPush,
@@ -35,9 +38,8 @@ from livekit.okx.messages import (
     parse,
     parse_book_text,
 )
-from livekit.ring.jit import hot
+from livekit.okx.publish import InstrumentState, publish
 from livekit.ring.layout import aligned_zeros
-from livekit.ring.memory import copy_lines, record
 
 __all__ = ["Counts", "Normalizer"]
 
@@ -48,61 +50,8 @@ _NAN: Final = float("nan")
 
 _TICKER_ROW: Final = Struct("<BBHIQqqdddd")
 _TRADE_ROW: Final = Struct("<BBHIQqqddqII")
+_BAR_ROW: Final = Struct("<BBHIQqqdddddqq")
 _GAP_ROW: Final = Struct("<BBHIQqq8I")
-_QUOTE_BYTES: Final = QUOTE.itemsize
-_KIND_QUOTE: Final = int(Kind.QUOTE)
-_KIND_BOOK: Final = int(Kind.BOOK)
-
-
-class _Instrument:
-    """What is kept of one instrument besides its books."""
-
-    __slots__ = ("address", "book_rank", "has_printed", "last", "number", "quote_rank", "trades")
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.last = aligned_zeros(QUOTE.itemsize + BOOK.itemsize)  # the last QUOTE and BOOK
-        self.last[: QUOTE.itemsize].view(QUOTE)["kind"] = _KIND_QUOTE
-        self.last[QUOTE.itemsize :].view(BOOK)["kind"] = _KIND_BOOK
-        self.address: int = self.last.ctypes.data
-        self.quote_rank = self.book_rank = 0
-        self.trades: dict[int, None] = {}
-        self.has_printed = False
-
-
-@hot
-def _publish(
-    book: int,
-    last: int,
-    slot: int,
-    takes: int,
-    instrument: int,
-    sequence: int,
-    sequence_id: int,
-    ts_event: int,
-    ts_recv: int,
-) -> int:
-    """Write QUOTE and BOOK into slots where the book changed them; return which, as bits."""
-    n = 0
-    if takes & 1 and write_quote(book, last):
-        _head(last, instrument, sequence, ts_event, ts_recv)
-        copy_lines(slot, last, 1)
-        n = 1
-    if takes & 2 and write_book(book, last + _QUOTE_BYTES):
-        _head(last + _QUOTE_BYTES, instrument, sequence + n, ts_event, ts_recv)
-        record(BOOK, last + _QUOTE_BYTES).sequence_id = sequence_id
-        copy_lines(slot + n * SLOT_BYTES, last + _QUOTE_BYTES, 4)
-        return n | 2
-    return n
-
-
-@hot
-def _head(event: int, instrument: int, sequence: int, ts_event: int, ts_recv: int) -> None:
-    head = record(HEAD, event)
-    head.instrument = instrument
-    head.sequence = sequence
-    head.ts_event = ts_event
-    head.ts_recv = ts_recv
 
 
 class Normalizer:
@@ -119,16 +68,22 @@ class Normalizer:
     slots : uint8[m, 256]
         Where the events of the last frame lie; overwritten by the next.
     counts : Counts
+    broken : list of (str, str)
+        Channel and symbol of the books that the last frame found broken.
+    funding : dict of str to Funding
+        Last estimate by symbol.
     """
 
     def __init__(self, numbers: Mapping[str, int]) -> None:
         self._numbers = numbers
-        self._instruments: dict[str, _Instrument] = {}
+        self._instruments: dict[str, InstrumentState] = {}
         self._feeds: dict[tuple[str, str], BookFeed] = {}
         self._connected_ns = 0
         self._sequence = 0
         self._n = 0
         self.counts = Counts()
+        self.broken: list[tuple[str, str]] = []
+        self.funding: dict[str, Funding] = {}
         self.slots = np.zeros((0, SLOT_BYTES), np.uint8)
         self._reserve(_SLOTS)
 
@@ -138,23 +93,44 @@ class Normalizer:
             memory[: self._n * SLOT_BYTES] = self.slots.reshape(-1)[: self._n * SLOT_BYTES]
         self.slots = memory.reshape(n, SLOT_BYTES)
         self._buffer = memory.data
-        self._address = memory.ctypes.data
+        self._address: int = memory.ctypes.data
 
-    def connect(self, ts_recv: int) -> int:
+    def connect(self, ts_recv: int, only: Container[tuple[str, str]] | None = None) -> int:
         """Begin a new connection; return how many events that gave.
 
         Every book is empty until its next snapshot: where one had prices, GAP and
-        empty QUOTE and BOOK say so.
+        empty QUOTE and BOOK say so. `only` names the channels and symbols that the
+        connection carries, where others go on.
         """
         self._n = 0
-        for (_, symbol), feed in self._feeds.items():
+        if only is None:
+            self._connected_ns = ts_recv
+        for (channel, symbol), feed in self._feeds.items():
+            if only is not None and (channel, symbol) not in only:
+                continue
+            instrument = self._instruments[symbol]
             if feed.close() is Outcome.BROKEN:
-                self._emit_gap(self._instruments[symbol], feed, ts_recv, ts_recv)
-        for instrument in self._instruments.values():
-            instrument.has_printed = False
+                self._emit_gap(instrument, feed, ts_recv, ts_recv)
             instrument.quote_rank = instrument.book_rank = 0
-        self._connected_ns = ts_recv
+        for symbol, instrument in self._instruments.items():
+            if only is None or ("trades", symbol) in only:
+                instrument.has_printed, instrument.connected_ns = False, ts_recv
         return self._n
+
+    @property
+    def address(self) -> int:
+        """Address of `slots`."""
+        return self._address
+
+    @property
+    def memory(self) -> memoryview:
+        """The bytes of `slots`."""
+        return self._buffer
+
+    def heard(self, symbol: str, channel: str) -> tuple[bool, int]:
+        """Return whether a book may be read, and when its channel was last heard, ns."""
+        feed = self._feeds.get((channel, symbol))
+        return (False, 0) if feed is None else (feed.is_live, feed.heard_ns)
 
     def book(self, symbol: str, channel: str) -> OrderBook | None:
         """Return the book kept of a symbol from a channel, to be read only; None without."""
@@ -182,6 +158,8 @@ class Normalizer:
     def take(self, message: Message, ts_recv: int) -> int:
         """Take one message that is parsed already; as `feed` otherwise."""
         self._n = 0
+        if self.broken:
+            self.broken.clear()
         self.counts.frames += 1
         if isinstance(message, BookPush):
             self._take_books(message, ts_recv)
@@ -189,19 +167,23 @@ class Normalizer:
             self._take_trades(message, ts_recv)
         elif isinstance(message, TickerPush):
             self._take_tickers(message, ts_recv)
+        elif isinstance(message, CandlePush):
+            self._take_candles(message, ts_recv)
+        elif isinstance(message, FundingPush):
+            self.funding.update((row.instId, row) for row in message.rows)
         else:
             what = message.what if isinstance(message, Ignored) else type(message).__name__.lower()
             self.counts.ignore(what)
         return self._n
 
-    def _instrument(self, symbol: str) -> _Instrument | None:
+    def _instrument(self, symbol: str) -> InstrumentState | None:
         instrument = self._instruments.get(symbol)
         if instrument is None:
             number = self._numbers.get(symbol)
             if number is None:
                 self.counts.ignore(f"symbol {symbol}")
                 return None
-            instrument = self._instruments[symbol] = _Instrument(number)
+            instrument = self._instruments[symbol] = InstrumentState(number, self._connected_ns)
         return instrument
 
     def _next(self, kind: Kind) -> int:
@@ -251,7 +233,7 @@ class Normalizer:
                 del instrument.trades[next(iter(instrument.trades))]
             ts_event = row.ts * _NS_PER_MS
             is_first, instrument.has_printed = not instrument.has_printed, True
-            if is_first and ts_event < self._connected_ns:
+            if is_first and ts_event < instrument.connected_ns:
                 self.counts.stale_trades += 1
                 continue
             offset = self._next(Kind.TRADE)
@@ -272,6 +254,34 @@ class Normalizer:
                 0,
             )
 
+    def _take_candles(self, push: CandlePush, ts_recv: int) -> None:
+        instrument = self._instrument(push.symbol)
+        if instrument is None:
+            return
+        for row in push.rows:
+            if row.confirm != "1" or row.ts <= instrument.bars.get(push.channel, -1):
+                continue
+            instrument.bars[push.channel] = row.ts
+            offset = self._next(Kind.BAR)
+            _BAR_ROW.pack_into(
+                self._buffer,
+                offset,
+                Kind.BAR,
+                0,
+                instrument.number,
+                0,
+                self._sequence - 1,
+                row.ts * _NS_PER_MS + push.period,  # when it could first be known
+                ts_recv,
+                row.open,
+                row.high,
+                row.low,
+                row.close,
+                row.vol,
+                0,  # the exchange does not count them
+                push.period,
+            )
+
     def _take_books(self, push: BookPush, ts_recv: int) -> None:
         instrument = self._instrument(push.symbol)
         if instrument is None:
@@ -280,6 +290,7 @@ class Normalizer:
         feed = self._feeds.get(key)
         if feed is None:
             feed = self._feeds[key] = BookFeed(push.channel, self.counts)
+        feed.heard_ns = ts_recv
         is_whole = push.channel in SNAPSHOT_CHANNELS
         has_text = not is_whole and any(is_provided(row.checksum) for row in push.rows)
         text = parse_book_text(push) if has_text else [None] * len(push.rows)
@@ -292,10 +303,11 @@ class Normalizer:
             if outcome is Outcome.APPLIED:
                 self._emit(instrument, feed, row.seqId, ts_event, ts_recv)
             elif outcome is Outcome.BROKEN:
+                self.broken.append(key)
                 self._emit_gap(instrument, feed, ts_event, ts_recv)
 
     def _emit_gap(
-        self, instrument: _Instrument, feed: BookFeed, ts_event: int, ts_recv: int
+        self, instrument: InstrumentState, feed: BookFeed, ts_event: int, ts_recv: int
     ) -> None:
         """Say that a book lost something, and take its prices back."""
         lost = [0] * 8
@@ -317,7 +329,7 @@ class Normalizer:
 
     def _emit(
         self,
-        instrument: _Instrument,
+        instrument: InstrumentState,
         feed: BookFeed,
         seq: int | None,
         ts_event: int,
@@ -333,7 +345,7 @@ class Normalizer:
             takes |= 2
         if self._n + 2 > len(self.slots):
             self._reserve(2 * len(self.slots))
-        written = _publish(
+        written = publish(
             feed.book.address,
             instrument.address,
             self._address + self._n * SLOT_BYTES,

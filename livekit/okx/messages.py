@@ -21,16 +21,24 @@ from livekit.errors import FeedError
 __all__ = [
     "BOOK_CHANNELS",
     "MAX_FRAME_BYTES",
+    "PERIODS",
     "SNAPSHOT_CHANNELS",
     "Ack",
     "BookData",
     "BookPush",
+    "Candle",
+    "CandlePush",
     "Failure",
+    "Funding",
+    "FundingPush",
     "Ignored",
+    "InstrumentRow",
+    "InstrumentsPush",
     "Level",
     "Message",
     "Notice",
     "Pong",
+    "Push",
     "TextBookData",
     "TextLevel",
     "Ticker",
@@ -49,6 +57,18 @@ BOOK_CHANNELS: Final = frozenset({"books", "books-l2-tbt", "books50-l2-tbt"})
 
 SNAPSHOT_CHANNELS: Final = frozenset({"bbo-tbt", "books5"})
 """Channels that send a whole, shallow book each time."""
+
+_SECOND_NS: Final = 1_000_000_000
+_UNITS: Final = {"s": 1, "m": 60, "H": 3600, "D": 86_400, "W": 604_800}
+PERIODS: Final = {
+    bar: int(bar.removesuffix("utc")[:-1]) * _UNITS[bar.removesuffix("utc")[-1]] * _SECOND_NS
+    for bar in (
+        *("1s", "1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H", "6H", "12H"),
+        *("1D", "2D", "3D", "5D", "1W"),
+        *("6Hutc", "12Hutc", "1Dutc", "2Dutc", "3Dutc", "5Dutc", "1Wutc"),
+    )
+}
+"""Length in ns of every bar that has one; months have none."""
 
 _MAX_LEVELS: Final = 1024
 
@@ -121,6 +141,43 @@ class TextBookData(Struct, frozen=True):
     bids: list[TextLevel]
 
 
+class Candle(Struct, array_like=True, gc=False, frozen=True):
+    """A bar as it stands; `ts` is when it opened.
+
+    `confirm` is "1" once it is final, and missing in frames of 2022. `vol` counts what
+    sizes count: contracts, or base units of a spot pair.
+    """
+
+    ts: Milliseconds
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    vol: Size
+    volCcy: MaybeSize = ""  # noqa: N815
+    volCcyQuote: MaybeSize = ""  # noqa: N815
+    confirm: Literal["0", "1", ""] = ""
+
+
+class Funding(Struct, gc=False, frozen=True):
+    """One row of a ``funding-rate`` push: the estimate for `fundingTime`."""
+
+    instId: Symbol  # noqa: N815
+    fundingRate: Annotated[float, Meta(ge=-1, le=1)]  # noqa: N815
+    fundingTime: Milliseconds  # noqa: N815
+    nextFundingTime: Milliseconds | Literal[""] = ""  # noqa: N815
+
+
+class InstrumentRow(Struct, gc=False, frozen=True):
+    """One row of an ``instruments`` push, as text; a listing may leave steps empty."""
+
+    instId: Symbol  # noqa: N815
+    state: Annotated[str, Meta(max_length=32)] = ""
+    tickSz: Annotated[str, Meta(max_length=40)] = ""  # noqa: N815
+    lotSz: Annotated[str, Meta(max_length=40)] = ""  # noqa: N815
+    minSz: Annotated[str, Meta(max_length=40)] = ""  # noqa: N815
+
+
 class TickerPush(Struct, frozen=True):
     """Rows of the ``tickers`` channel."""
 
@@ -143,6 +200,28 @@ class BookPush(Struct, frozen=True):
     is_snapshot: bool
     rows: list[BookData]
     raw: Raw
+
+
+class CandlePush(Struct, frozen=True):
+    """Rows of a ``candle`` channel; `period` of the bar in ns."""
+
+    channel: str
+    symbol: str
+    period: int
+    rows: list[Candle]
+
+
+class FundingPush(Struct, frozen=True):
+    """Rows of the ``funding-rate`` channel."""
+
+    symbol: str
+    rows: list[Funding]
+
+
+class InstrumentsPush(Struct, frozen=True):
+    """Rows of the ``instruments`` channel: what changed."""
+
+    rows: list[InstrumentRow]
 
 
 class Ack(Struct, frozen=True):
@@ -179,7 +258,8 @@ class Ignored(Struct, frozen=True):
     what: str
 
 
-Message = TickerPush | TradePush | BookPush | Ack | Failure | Notice | Pong | Ignored
+Push = TickerPush | TradePush | BookPush | CandlePush | FundingPush | InstrumentsPush
+Message = Push | Ack | Failure | Notice | Pong | Ignored
 
 
 class _Argument(Struct, gc=False):
@@ -202,6 +282,9 @@ _PONG: Final = Pong()
 _envelope: Final = msgspec.json.Decoder(_Envelope)
 _tickers: Final = msgspec.json.Decoder(list[Ticker], strict=False)
 _trades: Final = msgspec.json.Decoder(list[Trade], strict=False)
+_candles: Final = msgspec.json.Decoder(list[Candle], strict=False)
+_funding: Final = msgspec.json.Decoder(list[Funding], strict=False)
+_instruments: Final = msgspec.json.Decoder(list[InstrumentRow])
 _books: Final = msgspec.json.Decoder(list[BookData], strict=False)
 _text_books: Final = msgspec.json.Decoder(list[TextBookData])
 
@@ -262,6 +345,17 @@ def _dispatch(envelope: _Envelope) -> Message:
         return BookPush(channel, argument.instId, is_snapshot, _books.decode(data), data)
     if channel == "tickers":
         return TickerPush(argument.instId, _tickers.decode(data))
+    return _dispatch_rare(channel, argument.instId, data)
+
+
+def _dispatch_rare(channel: str, symbol: str, data: Raw) -> Message:
+    period = PERIODS.get(channel.removeprefix("candle"))
+    if period is not None:
+        return CandlePush(channel, symbol, period, _candles.decode(data))
+    if channel == "funding-rate":
+        return FundingPush(symbol, _funding.decode(data))
+    if channel == "instruments":
+        return InstrumentsPush(_instruments.decode(data))
     return Ignored(f"channel {channel}")
 
 

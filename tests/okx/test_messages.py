@@ -103,7 +103,7 @@ def test_book_text_is_the_text_of_the_frame():
         (b'{"event":"notice","code":"64008","msg":"soon"}', Notice("64008", "soon")),
         (b'{"event":"channel-conn-count","connCount":"2"}', Ignored("event channel-conn-count")),
         (b'{"event":"brand-new"}', Ignored("event brand-new")),
-        (b'{"arg":{"channel":"candle1m"},"data":[["1"]]}', Ignored("channel candle1m")),
+        (b'{"arg":{"channel":"candle1M"},"data":[["1"]]}', Ignored("channel candle1M")),
         (b'{"id":"1","op":"order","code":"0","data":[]}', Ignored("op order")),
         (b"{}", Ignored("frame without arg")),
     ],

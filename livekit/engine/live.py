@@ -1,0 +1,133 @@
+"""The engine's turn while its source is live: sockets, the wall clock, orders.
+
+Events do not wait here to become due. A readable socket's callback puts them through
+the pump (`LiveTurns.publish`); a turn asks the selector, brings the engine's time up to
+the clock, and takes orders. How the engine waits between turns is its way of waiting,
+with sockets looked at every few microseconds for as long as it does not sleep.
+Layer 4.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from livekit import clock
+from livekit.engine.intake import await_orders, fall_asleep, wake_up
+from livekit.engine.pump import pump_clock, pump_market
+from livekit.engine.source import Source
+from livekit.events import SLOT_BYTES
+from livekit.ring.counters import observe
+from livekit.ring.wait import WAITS
+
+__all__ = ["LiveTurns"]
+
+_log: Final = logging.getLogger(__name__)
+
+_LONGEST_SLEEP_NS: Final = 20_000_000
+_STEP_NS: Final = 20_000
+_SPIN_STEP_NS: Final = 4_000
+_TRIES: Final = 3
+
+
+class LiveTurns:
+    """The turns of one live engine.
+
+    Parameters
+    ----------
+    pump : int
+        Address of the PUMP.
+    tick : int
+        Address of the histogram of what an event costs.
+    source : Source
+    timers : int64[MAX_STRATEGIES, 2]
+        Period and next time of each strategy's timer, ns.
+    wait : str
+        One of WAITS.
+    make_room : callable
+        Empties the outbox and lets ledgers and queues grow.
+    dispatch : callable
+        Waits for the selector, at most so many seconds, and calls back.
+
+    Attributes
+    ----------
+    first_ns : int
+        CLOCK_MONOTONIC of the first event; 0 before it.
+    n_lost : int
+        Events that the engine had no room for.
+    """
+
+    def __init__(
+        self,
+        pump: int,
+        tick: int,
+        source: Source,
+        timers: np.ndarray,
+        wait: str,
+        make_room: Callable[[], None],
+        dispatch: Callable[[float], None],
+    ) -> None:
+        self._pump, self._tick, self._source, self._timers = pump, tick, source, timers
+        self._spin_ns, self._yield_ns, self._sleep_ns = WAITS[wait]
+        self._make_room, self._dispatch = make_room, dispatch
+        self._moved = self._moved_ns = 0
+        self.first_ns = self.n_lost = 0
+        self.is_open = True
+
+    def publish(self, address: int, n: int) -> None:
+        """Put `n` slots through the engine now, and the orders they lead to."""
+        if not self.is_open:
+            return
+        start_ns = clock.monotonic_ns()
+        self.first_ns = self.first_ns or start_ns
+        done = pump_market(self._pump, address, SLOT_BYTES, n)
+        tries = 0
+        while done < n:
+            if tries == _TRIES:
+                self.n_lost += n - done
+                _log.error("events lost count=%d: the engine has no room for them", n - done)
+                break
+            tries += 1
+            self._make_room()
+            done += pump_market(self._pump, address + done * SLOT_BYTES, SLOT_BYTES, n - done)
+        self._source.advance(done)
+        self._moved += done
+        if done:
+            observe(self._tick, (clock.monotonic_ns() - start_ns) // done)
+
+    def turn(self) -> int:
+        """Look at the sockets and the clock; return how much moved."""
+        self._moved = 0
+        self._dispatch(0)
+        moved = pump_clock(self._pump, self._source.now_ts()) + self._moved
+        if moved:
+            self._moved_ns = clock.monotonic_ns()
+        return moved
+
+    def idle(self) -> None:
+        """Wait for orders, sockets or a timer, as the engine's way of waiting says."""
+        now_ns = clock.monotonic_ns()
+        if self._sleep_ns == 0:
+            await_orders(self._pump, now_ns + _SPIN_STEP_NS, now_ns + _SPIN_STEP_NS)
+            return
+        idle_ns = now_ns - self._moved_ns
+        if idle_ns < self._spin_ns + self._yield_ns:
+            spin_until = now_ns + _STEP_NS if idle_ns < self._spin_ns else 0
+            await_orders(self._pump, spin_until, now_ns + _STEP_NS)
+            return
+        left_ns = min(_LONGEST_SLEEP_NS, self._until_timer())
+        if left_ns <= 0:
+            return
+        if not fall_asleep(self._pump):
+            self._dispatch(left_ns / 1e9)
+        wake_up(self._pump)
+
+    def _until_timer(self) -> int:
+        """Return how long until the first timer is due, ns."""
+        due = self._timers[self._timers[:, 1] > 0, 1]
+        return int(due.min()) - self._source.now_ts() if len(due) else _LONGEST_SLEEP_NS
+
+    def warm_up(self) -> None:
+        """Compile what a turn calls."""
+        pump_clock(self._pump, 0)

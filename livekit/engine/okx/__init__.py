@@ -1,0 +1,1 @@
+"""The engine's side of the exchange: its market data and its venue."""

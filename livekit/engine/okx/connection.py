@@ -1,0 +1,295 @@
+"""One session of the feed with its sockets: does what the session says.
+
+Layer 4.
+"""
+
+import logging
+import selectors
+import struct
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from livekit import clock
+from livekit.net.websocket import WebSocket, WebSocketState
+from livekit.okx.messages import BOOK_CHANNELS, BookPush, CandlePush, TickerPush, TradePush
+from livekit.okx.phases import Action, Alarm, Close, Down, Link, Open, Phase, Send, Swap, Up
+from livekit.okx.session import Session
+from livekit.ring.counters import HISTOGRAM_WORDS, observe, percentiles
+
+if TYPE_CHECKING:
+    from livekit.engine.okx.feed import Feed
+
+__all__ = ["Connection", "MarketPush", "Measures"]
+
+_log: Final = logging.getLogger(__name__)
+_TIMES: Final = struct.Struct("<qq")
+_TIMES_AT: Final = 16
+
+MarketPush = BookPush | TradePush | TickerPush | CandlePush
+
+
+class Measures:
+    """How long events took: from the exchange to us, and from the read to the rings.
+
+    Attributes
+    ----------
+    offset_ns : int
+        How far the exchange's clock is ahead of ours.
+    """
+
+    def __init__(self) -> None:
+        self.offset_ns = 0
+        self._travel = np.zeros(HISTOGRAM_WORDS, np.int64)
+        self._publish = np.zeros(HISTOGRAM_WORDS, np.int64)
+        self._travel_at = self._travel.ctypes.data
+        self._publish_at = self._publish.ctypes.data
+
+    def note(self, event: memoryview, publish_ns: int) -> None:
+        """Take a frame's first event, as bytes, and how long it took from its read, ns."""
+        observe(self._publish_at, publish_ns)
+        ts_event, ts_recv = _TIMES.unpack_from(event, _TIMES_AT)
+        observe(self._travel_at, max(0, ts_recv + self.offset_ns - ts_event))
+
+    def describe(self) -> dict[str, Any]:
+        """Return the percentiles, ns."""
+        return {
+            "exchange_to_receive_ns": percentiles(self._travel),
+            "receive_to_publish_ns": percentiles(self._publish),
+        }
+
+
+class Connection:
+    """A session and the sockets of its links.
+
+    Parameters
+    ----------
+    number : int
+    url : str
+    session : Session
+    feed : Feed
+        Gets the frames.
+
+    Attributes
+    ----------
+    up_ns : int
+        CLOCK_MONOTONIC of when the session was last live from nothing.
+    last_problem : str
+        Why it was last not live.
+    """
+
+    def __init__(self, number: int, url: str, session: Session, feed: "Feed") -> None:
+        self.number, self.url, self.session, self._feed = number, url, session, feed
+        self._selector: selectors.BaseSelector | None = None
+        self._sockets: dict[int, WebSocket] = {}
+        self._registered: dict[int, tuple[int, int]] = {}
+        self._taken_over: set[tuple[str, str]] = set()
+        self._keys = {(one.channel, one.symbol) for one in session.arguments}
+        self._arguments = {(one.channel, one.symbol): one for one in session.arguments}
+        self.up_ns = 0
+        self.last_problem = ""
+        self.n_frames = self.n_bytes = 0
+
+    def begin(self, selector: selectors.BaseSelector) -> None:
+        """Let the session connect."""
+        self._selector = selector
+        self.tick(clock.monotonic_ns())
+
+    def end(self) -> None:
+        """Close every socket at once."""
+        for number in list(self._sockets):
+            self._forget(number)
+
+    def tick(self, now: int) -> None:
+        """Look at the time; CLOCK_MONOTONIC."""
+        for number, websocket in list(self._sockets.items()):
+            websocket.check(now)
+            if websocket.state is WebSocketState.CLOSED:
+                self._ended(number, websocket)
+        self.act(self.session.tick(now))
+
+    # Sockets.
+
+    def _open(self, number: int) -> None:
+        if self.session.spare is not None and number == self.session.spare.number:
+            self._taken_over.clear()
+        websocket = WebSocket(self.url)
+        self._sockets[number] = websocket
+        self._watch(number, websocket)
+
+    def _watch(self, number: int, websocket: WebSocket) -> None:
+        """Keep the selector up to date: descriptor and mask change while a socket opens."""
+        assert self._selector is not None
+        wanted = (websocket.fileno(), websocket.events)
+        known = self._registered.get(number)
+        if known == wanted:
+            return
+        if known is not None and known[0] != wanted[0]:
+            self._selector.unregister(known[0])
+            known = None
+        if known is None:
+            self._selector.register(wanted[0], wanted[1], lambda: self._ready(number))
+        else:
+            self._selector.modify(wanted[0], wanted[1], lambda: self._ready(number))
+        self._registered[number] = wanted
+
+    def _unwatch(self, number: int) -> None:
+        known = self._registered.pop(number, None)
+        if known is not None and self._selector is not None:
+            self._selector.unregister(known[0])
+
+    def _forget(self, number: int) -> None:
+        websocket = self._sockets.pop(number, None)
+        if websocket is None:
+            return
+        self._unwatch(number)
+        self.n_frames += websocket.n_frames
+        self.n_bytes += websocket.n_bytes
+        websocket.close()
+        websocket.abort()
+
+    def _ready(self, number: int) -> None:
+        """Do what a socket allows: the way from the wire to the rings begins here."""
+        websocket = self._sockets.get(number)
+        if websocket is None:
+            return
+        before = websocket.fileno()
+        frames = websocket.handle()
+        link = self.session.find(number)
+        if link is not None and link.phase is Phase.CONNECTING and self._is_open(websocket):
+            self.act(self.session.opened(number, clock.monotonic_ns()))
+        if frames and link is not None:
+            self.session.heard(link, websocket.received_ns)
+            for frame in frames:
+                self._feed.take(self, link, frame, websocket.received_ns)
+                if self._sockets.get(number) is not websocket:
+                    return
+        if websocket.state is WebSocketState.CLOSED:
+            self._ended(number, websocket)
+        elif websocket.fileno() != before or self._registered[number][1] != websocket.events:
+            self._watch(number, websocket)
+
+    @staticmethod
+    def _is_open(websocket: WebSocket) -> bool:
+        return websocket.state is WebSocketState.OPEN
+
+    def _ended(self, number: int, websocket: WebSocket) -> None:
+        code, reason = websocket.close_code, websocket.close_reason
+        self._forget(number)
+        self.act(self.session.closed(number, code, reason, clock.monotonic_ns()))
+
+    # The session.
+
+    def act(self, actions: Iterable[Action]) -> None:
+        """Do what the session says, in order."""
+        for action in actions:
+            if isinstance(action, Send):
+                websocket = self._sockets.get(action.link)
+                if websocket is not None:
+                    websocket.send(action.frame)
+                    if websocket.state is not WebSocketState.CLOSED:
+                        self._watch(action.link, websocket)
+            elif isinstance(action, Open):
+                self._open(action.link)
+            elif isinstance(action, Close):
+                _log.info("connection %d closed: %s", self.number, action.reason)
+                self._forget(action.link)
+                if self.session.spare is not None and action.link == self.session.spare.number:
+                    self._taken_over.clear()
+                self.last_problem = action.reason
+            else:
+                self._tell(action)
+
+    def _tell(self, action: Up | Down | Swap | Alarm) -> None:
+        if isinstance(action, Alarm):
+            _log.error("connection %d: %s", self.number, action.text)
+        elif isinstance(action, Swap):
+            self._taken_over.clear()
+            _log.info("connection %d replaced", self.number)
+        elif isinstance(action, Up):
+            self.up_ns = clock.monotonic_ns()
+            _log.info("connection %d live url=%s", self.number, self.url)
+            self._feed.announce()
+        else:
+            _log.warning("connection %d down: %s", self.number, action.reason)
+            kept, self._taken_over = self._taken_over, set()
+            self._feed.lose(self._keys - kept)
+
+    def drop(self, link: Link, reason: str) -> None:
+        """End a link's connection; the session will make another."""
+        self._forget(link.number)
+        self.act(self.session.closed(link.number, 1006, reason, clock.monotonic_ns()))
+
+    def is_superseded(self, link: Link, message: MarketPush) -> bool:
+        """Tell whether another link's data count in place of this message.
+
+        While a spare link is subscribing, both bring everything. A full book belongs to
+        the spare from its snapshot on; prints and whole books are told apart by their
+        numbers; tickers of the spare wait until it is in use.
+        """
+        if self.session.spare is None:
+            return False
+        is_spare = link is self.session.spare
+        if isinstance(message, BookPush) and message.channel in BOOK_CHANNELS:
+            key = (message.channel, message.symbol)
+            if is_spare and message.is_snapshot:
+                self._taken_over.add(key)
+            return is_spare != (key in self._taken_over)
+        return is_spare and isinstance(message, TickerPush)
+
+    def note_push(
+        self, link: Link, message: MarketPush, broken: Sequence[tuple[str, str]], now: int
+    ) -> None:
+        """Take note of market data: acknowledgements, books that broke or came back."""
+        session = self.session
+        if session.resyncing and isinstance(message, BookPush) and message.is_snapshot:
+            session.restored(self._arguments[message.channel, message.symbol])
+        if link.phase is Phase.SUBSCRIBING:
+            channel = _channel_of(message)
+            argument = self._arguments.get((channel, message.symbol))
+            if argument is not None:
+                self.act(session.seen(link.number, argument, now))
+        for key in broken:
+            _log.warning("book broken channel=%s symbol=%s", *key)
+            if key in self._arguments:
+                self.act(session.resync(self._arguments[key], now))
+
+    def note_kind(self, link: Link, now: int) -> None:
+        """Take an instruments push for the acknowledgement of its subscription."""
+        if link.phase is Phase.SUBSCRIBING:
+            for argument in list(link.pending.values()):
+                if argument.channel == "instruments":
+                    self.act(self.session.seen(link.number, argument, now))
+
+    def describe(self, now: int) -> dict[str, Any]:
+        """Return what ``livekit status`` shows of the connection."""
+        link = self.session.primary
+        websocket = self._sockets.get(link.number)
+        n_frames = self.n_frames + (websocket.n_frames if websocket is not None else 0)
+        n_bytes = self.n_bytes + (websocket.n_bytes if websocket is not None else 0)
+        refused = {
+            f"{one.channel} {one.symbol}".strip(): text for one, text in link.refused.items()
+        }
+        n_asked = len(self.session.arguments)
+        is_live = link.is_live
+        return {
+            "url": self.url,
+            "state": link.phase.name.lower(),
+            "is_replacing": self.session.spare is not None,
+            "subscribed": n_asked - len(refused) - len(link.pending) if is_live else 0,
+            "subscriptions": n_asked,
+            "refused": refused,
+            "heard_ago_s": (now - link.heard_ns) / 1e9 if link.heard_ns else None,
+            "connects": self.session.n_connects,
+            "resyncs": self.session.n_resyncs,
+            "frames": n_frames,
+            "bytes": n_bytes,
+            "problem": "" if is_live else self.last_problem,
+        }
+
+
+def _channel_of(message: MarketPush) -> str:
+    if isinstance(message, BookPush | CandlePush):
+        return message.channel
+    return "trades" if isinstance(message, TradePush) else "tickers"

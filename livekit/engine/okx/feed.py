@@ -1,0 +1,245 @@
+"""The exchange's public market data: sockets, sessions and books, in the engine's own loop.
+
+A readable socket is read, its frames are decoded, the books updated and the events put
+through the engine's pump in one call: nothing between the socket and the rings is
+queued or handed to another task. Connections that share instruments share one
+`Normalizer`, so that an instrument has one quote however many channels make it.
+Layer 4.
+"""
+
+import logging
+import selectors
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from livekit import clock
+from livekit.engine.okx.clock import LiveClock
+from livekit.engine.okx.connection import Connection, Measures
+from livekit.errors import FeedError
+from livekit.events import ANY_INSTRUMENT, CONNECTION, SLOT_BYTES, Kind
+from livekit.net.backoff import Backoff, ConnectLimiter
+from livekit.net.limits import OperationBudget
+from livekit.okx.hosts import Hosts
+from livekit.okx.market import Normalizer
+from livekit.okx.messages import (
+    Ack,
+    BookPush,
+    CandlePush,
+    Failure,
+    FundingPush,
+    InstrumentsPush,
+    Message,
+    Notice,
+    TickerPush,
+    TradePush,
+    parse,
+)
+from livekit.okx.phases import Link
+from livekit.okx.session import Session
+from livekit.okx.subscriptions import Argument, split
+from livekit.ring.layout import aligned_zeros
+
+__all__ = ["Feed", "Publish"]
+
+_log: Final = logging.getLogger(__name__)
+
+Publish = Callable[[int, int], None]
+"""Puts `n` events at an address through the engine."""
+
+_LOOK_NS: Final = 100_000_000
+_SECOND_NS: Final = 1_000_000_000
+_SNAPSHOT_NS: Final = 10 * _SECOND_NS
+_QUIET_BOOK_NS: Final = 90 * _SECOND_NS  # heartbeats come every 60 s
+_MAX_BAD_FRAMES: Final = 10
+
+
+class Feed:
+    """The public connections of one engine.
+
+    Parameters
+    ----------
+    hosts : Hosts
+    arguments : iterable of Argument
+        What to subscribe to.
+    numbers : mapping of str to int
+        Number of each instrument, by symbol.
+    now : LiveClock
+        Of the events' `ts_recv`.
+    on_instruments : callable
+        Called with an InstrumentsPush.
+
+    Attributes
+    ----------
+    normalizer : Normalizer
+    connections : list of Connection
+    measures : Measures
+    bad_frames : int
+        Frames that were no message of the exchange.
+    """
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        arguments: Iterable[Argument],
+        numbers: Mapping[str, int],
+        now: LiveClock,
+        on_instruments: Callable[[InstrumentsPush], None],
+    ) -> None:
+        self.normalizer = Normalizer(numbers)
+        self.measures = Measures()
+        self.bad_frames = self._bad_in_a_row = 0
+        self._clock, self._on_instruments = now, on_instruments
+        self._publish: Publish = lambda _address, _n: None
+        self._looked_ns = 0
+        self._was_live: bool | None = None
+        self._seen: set[str] = set()
+        self._event = aligned_zeros(SLOT_BYTES)
+        limiter, backoff = ConnectLimiter(), Backoff()
+        self.connections: list[Connection] = []
+        for number, group in enumerate(split(arguments)):
+            url = hosts.business if group[0].path == "business" else hosts.public
+            session = Session(group, backoff.delay_ns, limiter.admit, OperationBudget)
+            self.connections.append(Connection(number, url, session, self))
+
+    def warm_up(self) -> None:
+        """Compile what a frame goes through, on books that nobody reads."""
+        scratch = Normalizer({"X": 0})
+        row = b'"asks":[["2","1"]],"bids":[["1","1"]],"ts":"1","seqId":1,"prevSeqId":-1'
+        for channel, action in ((b"books", b'"action":"snapshot",'), (b"bbo-tbt", b"")):
+            head = b'{"arg":{"channel":"%s","instId":"X"},%s' % (channel, action)
+            scratch.feed(head + b'"data":[{%s}]}' % row, 1)
+        Measures().note(scratch.memory, 1)
+        scratch.connect(2)
+
+    def begin(self, selector: selectors.BaseSelector, publish: Publish) -> None:
+        """Connect, with sockets in `selector`; events go to `publish`."""
+        self._publish = publish
+        self.normalizer.connect(self._clock.now())
+        for connection in self.connections:
+            connection.begin(selector)
+
+    def look_after(self, now_ns: int) -> None:
+        """Look at the time; CLOCK_MONOTONIC."""
+        if now_ns - self._looked_ns < _LOOK_NS:
+            return
+        self._looked_ns = now_ns
+        for connection in self.connections:
+            connection.tick(now_ns)
+            self._look_at_books(connection, now_ns)
+
+    def close(self) -> None:
+        """End every connection at once."""
+        for connection in self.connections:
+            connection.end()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether every connection is live."""
+        return all(one.session.primary.is_live for one in self.connections)
+
+    @property
+    def last_heard_ns(self) -> int:
+        """CLOCK_MONOTONIC of the last frame; 0 before the first."""
+        return max(one.session.primary.heard_ns for one in self.connections)
+
+    # What connections say.
+
+    def take(self, connection: Connection, link: Link, frame: bytes, read_ns: int) -> None:
+        """Take one frame of a link; `read_ns` is CLOCK_MONOTONIC of its read."""
+        now = clock.monotonic_ns()
+        ts_recv = self._clock.now() - (now - read_ns)
+        try:
+            message = parse(frame)
+            is_market = isinstance(message, BookPush | TradePush | TickerPush | CandlePush)
+            if not is_market:
+                self._hear(connection, link, message, now)
+                return
+            if connection.is_superseded(link, message):  # type: ignore[arg-type]
+                return
+            n = self.normalizer.take(message, ts_recv)
+        except FeedError as error:
+            self._refuse_frame(connection, link, error)
+            return
+        self._bad_in_a_row = 0
+        if n:
+            self.put(n, read_ns)
+        connection.note_push(link, message, self.normalizer.broken, now)  # type: ignore[arg-type]
+
+    def put(self, n: int, read_ns: int) -> None:
+        """Put the normalizer's first `n` slots through the engine, and measure it."""
+        self._publish(self.normalizer.address, n)
+        self.measures.note(self.normalizer.memory, clock.monotonic_ns() - read_ns)
+
+    def lose(self, keys: set[tuple[str, str]]) -> None:
+        """Take back the prices of the channels and symbols that a lost connection carried."""
+        n = self.normalizer.connect(self._clock.now(), keys)
+        if n:
+            self._publish(self.normalizer.address, n)
+        self.announce()
+
+    def announce(self) -> None:
+        """Tell the strategies when the feed as a whole came up or went down."""
+        is_live = self.is_live
+        if is_live == self._was_live:
+            return
+        was_live, self._was_live = self._was_live, is_live
+        if not is_live and was_live is None:
+            return
+        event = self._event[: CONNECTION.itemsize].view(CONNECTION)[0]
+        event["kind"], event["instrument"] = Kind.CONNECTION, ANY_INSTRUMENT
+        event["ts_event"] = event["ts_recv"] = self._clock.now()
+        event["connected"] = is_live
+        self._publish(self._event.ctypes.data, 1)
+        _log.warning("feed %s", "live" if is_live else "STALE: a connection is down")
+
+    def _hear(self, connection: Connection, link: Link, message: Message, now: int) -> None:
+        if isinstance(message, Ack | Failure | Notice):
+            connection.act(connection.session.hear(link.number, message, now))
+        elif isinstance(message, InstrumentsPush):
+            self._on_instruments(message)
+            connection.note_kind(link, now)
+        else:
+            self.normalizer.take(message, 0)
+            if isinstance(message, FundingPush):
+                argument = Argument("funding-rate", message.symbol)
+                connection.act(connection.session.seen(link.number, argument, now))
+        for what in self.normalizer.counts.ignored.keys() - self._seen:
+            self._seen.add(what)
+            _log.warning("ignored from now on: %s", what)
+
+    def _refuse_frame(self, connection: Connection, link: Link, error: FeedError) -> None:
+        self.bad_frames += 1
+        self._bad_in_a_row += 1
+        if self.bad_frames <= _MAX_BAD_FRAMES:
+            _log.error("frame refused: %s", error)
+        if self._bad_in_a_row >= _MAX_BAD_FRAMES:
+            self._bad_in_a_row = 0
+            connection.drop(link, f"{_MAX_BAD_FRAMES} frames in a row are no messages")
+
+    def _look_at_books(self, connection: Connection, now: int) -> None:
+        """Ask again for a book without a snapshot, or one that is quieter than its heartbeat."""
+        session = connection.session
+        if not session.primary.is_live:
+            return
+        ts = self._clock.now()
+        for argument in session.books:
+            is_live, heard = self.normalizer.heard(argument.symbol, argument.channel)
+            is_late = not is_live and now - connection.up_ns > _SNAPSHOT_NS
+            if is_late or (is_live and ts - heard > _QUIET_BOOK_NS):
+                connection.act(session.resync(argument, now))
+
+    def stale_symbols(self) -> list[str]:
+        """Return the symbols with a book that may not be read, or a connection that is down."""
+        stale: dict[str, None] = {}
+        for connection in self.connections:
+            session = connection.session
+            is_live = session.primary.is_live
+            for argument in session.arguments if not is_live else session.books:
+                if not is_live or not self.normalizer.heard(argument.symbol, argument.channel)[0]:
+                    stale[argument.symbol] = None
+        return [symbol for symbol in stale if symbol]
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return one row for each connection, for ``livekit status``."""
+        now = clock.monotonic_ns()
+        return [one.describe(now) for one in self.connections]

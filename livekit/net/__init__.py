@@ -1,0 +1,1 @@
+"""Sockets: WebSocket, REST, and how often either may be tried."""
