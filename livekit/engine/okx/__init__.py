@@ -1,0 +1,1 @@
+"""The OKX side of an engine: feed, order venue, account."""
