@@ -156,6 +156,8 @@ class Reject(enum.IntEnum):
     TOO_MANY_ORDERS = 20
     INSUFFICIENT_BALANCE = 21
     STRATEGY_FENCED = 22
+    EXPIRED = 23  # it did not reach the venue in time, with proof
+    VENUE = 24  # the venue's own reason; the engine's log has its code and text
 
 
 REDUCE_ONLY: Final = 1

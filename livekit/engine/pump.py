@@ -40,6 +40,7 @@ from livekit.trading.feed import feed_due, feed_event, pop_feed, push_feed, venu
 from livekit.trading.funding import FUNDING
 from livekit.trading.outbox import OUTBOX_FULL, outbox_count
 from livekit.trading.router import advance, next_due, on_market, on_request
+from livekit.trading.sending import on_request_live
 
 __all__ = [
     "connect_core",
@@ -55,11 +56,14 @@ _SPINS: Final = 64
 _FUNDING_BYTES: Final = FUNDING.itemsize
 
 
-def connect_core(pump: np.ndarray, core: int) -> None:
-    """Point a PUMP[1] at a trading core and compile the core's two entries."""
+def connect_core(pump: np.ndarray, core: int, *, is_live: bool = False) -> None:
+    """Point a PUMP[1] at a trading core and compile the core's entries.
+
+    `is_live`: requests wait to be sent to a venue over a network; on paper otherwise.
+    """
     pump["core"] = core
     pump["on_market"] = address_of(on_market, 3)
-    pump["on_request"] = address_of(on_request, 4)
+    pump["on_request"] = address_of(on_request_live if is_live else on_request, 4)
     pump["advance"] = address_of(advance, 2)
     pump["ledger_due"] = FOREVER
 

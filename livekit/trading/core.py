@@ -29,6 +29,7 @@ from livekit.trading.layout import (
     ORDER_ROW,
     OUTBOX,
     POSITION,
+    SEND,
     STRATEGY,
     WIRE,
     Gate,
@@ -49,6 +50,7 @@ __all__ = ["AccountManager", "OrderRouter", "RiskManager", "TradingCore", "Tradi
 _ALIGN: Final = 128
 _WORD: Final = np.dtype("<i8")
 _SLACK: Final = 1e-6
+_SENDS: Final = 3  # requests about one order that may wait: one of each kind
 
 
 class TradingCore:
@@ -172,6 +174,7 @@ class TradingCore:
             "positions": (POSITION, (self.n_strategies, self.max_instruments)),
             "table": (_WORD, points.shape),
             "wire": (WIRE, (n_messages + 1,)),
+            "sends": (SEND, (_SENDS * (self.max_orders + 1),)),
         }
         offsets, end = {}, CORE.itemsize
         for name, (dtype, shape) in sections.items():
@@ -194,6 +197,8 @@ class TradingCore:
         self.positions, self.orders = views["positions"], views["orders"]
         self.outbox, self.index = views["outbox"], views["index"]
         self.lines, self.wire = views["lines"], views["wire"]
+        self.sends = views["sends"]
+        self.header["max_sends"] = len(self.sends)
 
     def append_instrument(self, instrument: Instrument, fees: Fees | None = None) -> int:
         """Append an instrument and return its number.

@@ -28,6 +28,7 @@ from livekit.trading.rows import (
     ORDER_ROW,
     OUTBOX,
     POSITION,
+    SEND,
     STRATEGY,
     UNLIMITED_LOTS,
     WIRE,
@@ -45,6 +46,7 @@ __all__ = [
     "ORDER_ROW",
     "OUTBOX",
     "POSITION",
+    "SEND",
     "STRATEGY",
     "UNLIMITED_LOTS",
     "WIRE",
@@ -60,6 +62,7 @@ __all__ = [
     "order_at",
     "outbox_at",
     "position_at",
+    "send_at",
     "strategy_at",
     "to_steps",
     "wire_at",
@@ -115,6 +118,9 @@ wire_at = _section("wire", WIRE.itemsize)
 
 entry_at = _section("index", ENTRY.itemsize)
 """Address of a slot of the index by order id."""
+
+send_at = _section("sends", SEND.itemsize)
+"""Address of a request that waits to be sent."""
 
 _position_at = _section("positions", POSITION.itemsize)
 

@@ -24,6 +24,7 @@ __all__ = [
     "ORDER_ROW",
     "OUTBOX",
     "POSITION",
+    "SEND",
     "STRATEGY",
     "UNLIMITED_LOTS",
     "WIRE",
@@ -105,6 +106,10 @@ CORE: Final = padded(
         ("n_wire", "<i8"),  # slots ever taken; slots 1 to n_wire
         ("free_wire", "<i8"),  # the slot freed last; 0 none
         ("is_always_queued", "<i8"),  # even what takes no time waits for `advance`
+        # Requests that wait to be sent to a venue over a network.
+        ("sends", "<i8"),
+        ("n_sends", "<i8"),
+        ("max_sends", "<i8"),
         # The answer of the venue that is being applied.
         ("hear", "<i8"),  # address of what applies it, valid in this process
         ("said_ns", "<i8"),
@@ -120,6 +125,9 @@ CORE: Final = padded(
     ],
     512,
 )
+
+SEND: Final = np.dtype([("row", "<i8"), ("action", "<i8"), ("ts", "<i8"), ("spare", "<i8")])
+"""A request to be sent to a venue: row of the order, Action, when the engine took it (ns)."""
 
 ENTRY: Final = np.dtype([("row", "<i4"), ("name", "<u4")])
 """A slot of the index by order id: a row, 0 for none, and the 32 bits of its hash."""

@@ -1,0 +1,468 @@
+"""The order desk: what was sent to the venue, what it said, and what nobody knows yet.
+
+A pure state machine between the trading core and a venue over a network. Time is an
+argument and nothing is sent here: `take` gives the requests that may go, and the caller
+says what became of each. Every request ends in one of three ways, accepted, refused or
+unknown, and unknown is never guessed: the order counts at its full size, is asked for by
+its client order id, and is given up only on proof: the venue does not know it although
+the time until which it would have taken it is over (RELIABILITY §3; PROTOCOL §11.1).
+
+What the venue says comes late, twice and in any order. Fills are booked once a trade
+id, and never beyond the cumulative quantity that the venue named, so a look-up that
+already told of a fill and the push that tells of it again do not add up.
+Layer 4. Pure.
+"""
+
+import logging
+from typing import Final
+
+import numpy as np
+
+from livekit.engine.okx.words import (
+    KnownOrder,
+    Outcome,
+    Outgoing,
+    PendingRequest,
+    Query,
+    Word,
+)
+from livekit.events import Action, OrderStatus, Reject
+from livekit.trading.core import TradingCore
+from livekit.trading.sending import end_send
+from livekit.trading.venue import (
+    apply_accepted,
+    apply_canceled,
+    apply_filled,
+    apply_lost,
+    apply_modified,
+    apply_modify_refused,
+    apply_rejected,
+    refuse_request,
+)
+
+__all__ = ["EXPIRE_NS", "OrderDesk"]
+
+_log: Final = logging.getLogger(__name__)
+
+_MS: Final = 1_000_000
+EXPIRE_NS: Final = 2_000 * _MS
+"""How long after it is sent the venue may still take a request."""
+
+_MARGIN_NS: Final = 3_000 * _MS  # clocks differ, and the venue's look-up may lag behind it
+_ANSWER_NS: Final = 2_500 * _MS  # without an answer by then a request is unknown
+_QUERIES_NS: Final = (200 * _MS, 500 * _MS, 1_000 * _MS, 2_000 * _MS, 5_000 * _MS)
+_AUDIT_NS: Final = 30_000 * _MS  # an open order of which nothing was heard for so long is looked up
+_FINAL_STATES: Final = frozenset({"filled", "canceled", "mmp_canceled"})
+_CANCEL_REASONS: Final = {
+    "2": Reject.REDUCE_ONLY,
+    "13": Reject.NO_LIQUIDITY,
+    "14": Reject.NO_LIQUIDITY,
+    "15": Reject.PRICE_BAND,
+    "22": Reject.REDUCE_ONLY,
+    "23": Reject.REDUCE_ONLY,
+    "31": Reject.POST_ONLY_WOULD_TAKE,
+}
+"""Why the venue ended an order, by its cancelSource; others are reported as VENUE."""
+
+
+class OrderDesk:
+    """The state machine; see the module.
+
+    Parameters
+    ----------
+    core : TradingCore
+        Whose requests wait (`sending.on_request_live`).
+
+    Attributes
+    ----------
+    counts : dict of str to int
+        Words of orders that are not ours, fills said twice, unknown outcomes, requests
+        proven never to have arrived.
+    """
+
+    def __init__(self, core: TradingCore) -> None:
+        self._core = core
+        self._orders: dict[str, KnownOrder] = {}
+        self._by_row: dict[int, KnownOrder] = {}
+        self._pending: dict[str, PendingRequest] = {}
+        self._waiting: list[Outgoing] = []
+        self._lost: dict[str, set[Action]] = {}  # requests of unknown outcome, by order
+        self._serial = 0
+        self.counts = dict.fromkeys(("foreign", "repeated", "unknown", "expired", "late"), 0)
+
+    # What goes out.
+
+    def take(self, now_ns: int) -> list[Outgoing]:
+        """Return the requests that wait, cancellations first; each is then on its way.
+
+        The caller answers for each of them with `hear_outcome`, now or later.
+        """
+        core = self._core
+        n = int(core.header["n_sends"])
+        for item in core.sends[:n].tolist():
+            row, action = item[0], Action(item[1])
+            order = self._order(row)
+            if action is Action.NEW:
+                order.expire_ns = now_ns + EXPIRE_NS
+            self._waiting.append(self._outgoing(order, action, now_ns))
+        core.header["n_sends"] = 0
+        going = sorted(self._waiting, key=lambda one: one.action != Action.CANCEL)
+        self._waiting = []
+        for one in going:
+            order = self._orders[one.client_id]
+            self._pending[one.request_id] = PendingRequest(order, one.action, now_ns)
+        return going
+
+    def put_back(self, requests: list[Outgoing]) -> None:
+        """Let requests wait on: the pace does not let them go yet."""
+        for one in requests:
+            self._pending.pop(one.request_id, None)
+        self._waiting += requests
+
+    @property
+    def n_pending(self) -> int:
+        """Requests without a final answer."""
+        return len(self._pending)
+
+    @property
+    def n_unknown(self) -> int:
+        """Orders of which nobody knows what became."""
+        return sum(self._status(one) == OrderStatus.UNKNOWN for one in self._orders.values())
+
+    def _order(self, row: int) -> KnownOrder:
+        client_id = self._core.orders[row]["client_order_id"].decode()
+        known = self._orders.get(client_id)
+        if known is None:
+            known = KnownOrder(row, client_id, int(self._core.orders[row]["instrument"]))
+            self._orders[client_id] = self._by_row[row] = known
+        return known
+
+    def _outgoing(self, order: KnownOrder, action: Action, now_ns: int) -> Outgoing:
+        self._serial += 1
+        expire_ns = 0 if action is Action.CANCEL else now_ns + EXPIRE_NS
+        return Outgoing(
+            f"r{self._serial}",
+            action,
+            order.row,
+            order.client_id,
+            order.venue_id,
+            order.instrument,
+            expire_ns,
+        )
+
+    # What the venue answers to a request.
+
+    def hear_outcome(
+        self, request_id: str, outcome: Outcome, now_ns: int, reject: Reject = Reject.VENUE
+    ) -> None:
+        """Take the answer to a request; one nobody waits for is passed over."""
+        pending = self._pending.get(request_id)
+        if pending is None:
+            return
+        order, action = pending.order, pending.action
+        if outcome is Outcome.UNKNOWN:
+            self._pending.pop(request_id)
+            self._lose(order, action, now_ns)
+        elif outcome is Outcome.ACCEPTED:
+            pending.is_acked = True
+            if action is Action.NEW:
+                self._finish_request(request_id, order, action)
+                order.is_known, order.heard_ns = True, now_ns
+                self._apply_live(order, now_ns)
+        elif outcome is Outcome.NOT_SENT and action is Action.CANCEL:
+            self._pending.pop(request_id)  # a cancellation is tried until it is answered
+            self._waiting.append(self._outgoing(order, action, now_ns))
+        else:
+            self._refuse(request_id, pending, reject, now_ns)
+
+    def _refuse(
+        self, request_id: str, pending: PendingRequest, reject: Reject, now_ns: int
+    ) -> None:
+        order, action = pending.order, pending.action
+        self._finish_request(request_id, order, action)
+        address = self._core.address
+        if action is Action.NEW:
+            if order.is_known:
+                # A refusal of an order that the venue has told of: ask which is true.
+                self._ask(order, now_ns)
+            else:
+                apply_rejected(address, order.row, int(reject), now_ns)
+                self._forget(order)
+        elif action is Action.MODIFY:
+            apply_modify_refused(address, order.row, int(reject), now_ns)
+            self._ask(order, now_ns)
+        else:
+            refuse_request(address, order.row, int(Action.CANCEL), int(reject), now_ns)
+            self._ask(order, now_ns)
+
+    def lose(self, now_ns: int) -> None:
+        """Take the loss of the connection: nobody knows what became of what was sent."""
+        for request_id, pending in list(self._pending.items()):
+            del self._pending[request_id]
+            self._lose(pending.order, pending.action, now_ns)
+        for order in self._orders.values():
+            if order.is_known and not order.is_done:
+                self._ask(order, now_ns)  # its pushes are not repeated
+
+    def _lose(self, order: KnownOrder, action: Action, now_ns: int) -> None:
+        """Note that the outcome of a request is unknown, and ask for its order."""
+        self.counts["unknown"] += 1
+        if action is Action.NEW and not order.is_known:
+            apply_lost(self._core.address, order.row, now_ns)
+            self._unproven(order).add(Action.NEW)
+        elif action is Action.NEW:
+            end_send(self._core.address, order.row, int(action))
+        else:
+            self._unproven(order).add(action)
+        self._ask(order, now_ns)
+
+    def _unproven(self, order: KnownOrder) -> set[Action]:
+        return self._lost.setdefault(order.client_id, set())
+
+    # What the venue says of an order.
+
+    def hear(self, word: Word, now_ns: int) -> None:
+        """Take what a push or a look-up says of an order."""
+        order = self._orders.get(word.client_id)
+        if order is None:
+            self.counts["foreign"] += 1
+            return
+        if order.is_done or not self._is_ours(order):
+            self.counts["late"] += 1
+            self._forget(order)
+            return
+        order.venue_id = order.venue_id or word.venue_id
+        order.is_known = True
+        order.heard_ns = now_ns
+        self._settle_lost(order, word, now_ns)
+        self._apply_amendment(order, word, now_ns)
+        self._apply_fill(order, word, now_ns)
+        final = word if word.state in _FINAL_STATES else order.last_word
+        if final is not None:
+            self._apply_end(order, final, now_ns)
+        else:
+            self._apply_live(order, now_ns)
+
+    def hear_nothing(self, client_id: str, now_ns: int) -> None:
+        """Take the answer of a look-up that the venue does not know the order."""
+        order = self._orders.get(client_id)
+        if order is None or order.is_done:
+            return
+        order.is_asked = False
+        is_over = order.expire_ns and now_ns > order.expire_ns + _MARGIN_NS
+        if order.is_known or not is_over:
+            self._ask_again(order, now_ns)
+            return
+        self.counts["expired"] += 1
+        for action in self._lost.pop(client_id, set()):
+            end_send(self._core.address, order.row, int(action))
+        apply_rejected(self._core.address, order.row, int(Reject.EXPIRED), now_ns)
+        self._forget(order)
+
+    def fail_lookup(self, client_id: str, now_ns: int) -> None:
+        """Take a look-up that was not answered."""
+        order = self._orders.get(client_id)
+        if order is not None and not order.is_done:
+            order.is_asked = False
+            self._ask_again(order, now_ns)
+
+    def _settle_lost(self, order: KnownOrder, word: Word, now_ns: int) -> None:
+        """End requests of unknown outcome, now that the venue has said how the order is."""
+        lost = self._lost.pop(order.client_id, set())
+        for action in lost:
+            if action is Action.MODIFY and not word.is_lookup and word.amend_result == "":
+                self._unproven(order).add(action)  # a push of something else proves nothing
+                continue
+            if action is Action.CANCEL and word.state not in _FINAL_STATES and not word.is_lookup:
+                self._unproven(order).add(action)
+                continue
+            end_send(self._core.address, order.row, int(action))
+            if action is Action.MODIFY and word.is_lookup:
+                self._compare_amendment(order, word, now_ns)
+            elif action is Action.CANCEL and word.state not in _FINAL_STATES:
+                code = int(Reject.EXPIRED)
+                refuse_request(self._core.address, order.row, int(Action.CANCEL), code, now_ns)
+
+    def _apply_live(self, order: KnownOrder, now_ns: int) -> None:
+        if self._status(order) in (OrderStatus.SENT, OrderStatus.UNKNOWN):
+            apply_accepted(self._core.address, order.row, now_ns)
+        if not self._lost.get(order.client_id) and order.applied_lots == order.said_lots:
+            order.next_query_ns = 0
+
+    def _apply_fill(self, order: KnownOrder, word: Word, now_ns: int) -> None:
+        """Book what the word tells of fills, and no more than the venue named in sum."""
+        order.said_lots = max(order.said_lots, self._lots(order, word.filled))
+        missing = order.said_lots - order.applied_lots
+        if word.fill is not None:
+            if word.fill.trade_id in order.trades or missing <= 0:
+                self.counts["repeated"] += word.fill.trade_id in order.trades
+                return
+            order.trades.add(word.fill.trade_id)
+            lots = min(self._lots(order, word.fill.quantity), missing)
+            self._book(order, lots, word.fill.price, word.fill.fee, now_ns)
+        elif word.is_lookup and missing > 0:
+            cost = word.average_price * self._units(order, order.said_lots)
+            price = (cost - order.applied_cost) / self._units(order, missing)
+            self._book(order, missing, price, word.fee - order.applied_fee, now_ns)
+        if order.said_lots > order.applied_lots:
+            self._ask(order, now_ns)  # a push is missing
+
+    def _book(self, order: KnownOrder, lots: int, price: float, fee: float, now_ns: int) -> None:
+        if lots <= 0:
+            return
+        left = int(self._core.orders[order.row]["lots"]) - order.applied_lots
+        if lots > left:
+            self._grow(order, order.applied_lots + lots)
+        apply_filled(self._core.address, order.row, lots, price, fee, now_ns)
+        order.applied_lots += lots
+        order.applied_cost += price * self._units(order, lots)
+        order.applied_fee += fee
+
+    def _grow(self, order: KnownOrder, lots: int) -> None:
+        """Take a quantity that a modification of unknown outcome has raised."""
+        row = self._core.orders[order.row]
+        if row["is_modifying"] and int(row["new_lots"]) >= lots:
+            apply_modified(self._core.address, order.row, int(row["updated_ns"]))
+
+    def _apply_amendment(self, order: KnownOrder, word: Word, now_ns: int) -> None:
+        """Take the end of a modification: said, or seen in the order as the venue has it."""
+        row = self._core.orders[order.row]
+        if not row["is_modifying"]:
+            return
+        is_new = self._shows(order, word, "new_price", "new_lots")
+        is_seen = is_new and not self._shows(order, word, "price", "lots")
+        if word.amend_result == "" and not is_seen:
+            return
+        self._end_pending(order, Action.MODIFY)
+        if is_seen or word.amend_result == "0":
+            apply_modified(self._core.address, order.row, now_ns)
+        else:
+            apply_modify_refused(self._core.address, order.row, int(Reject.VENUE), now_ns)
+
+    def _compare_amendment(self, order: KnownOrder, word: Word, now_ns: int) -> None:
+        """Tell from a look-up whether a modification of unknown outcome took effect."""
+        if not self._core.orders[order.row]["is_modifying"]:
+            return
+        if self._shows(order, word, "new_price", "new_lots"):
+            apply_modified(self._core.address, order.row, now_ns)
+        else:
+            apply_modify_refused(self._core.address, order.row, int(Reject.EXPIRED), now_ns)
+
+    def _shows(self, order: KnownOrder, word: Word, price: str, lots: str) -> bool:
+        """Tell whether the venue has an order with the price and lots of these fields."""
+        row = self._core.orders[order.row]
+        is_price = bool(np.isnan(word.price)) or abs(word.price - row[price]) < 1e-9 * word.price
+        return is_price and self._lots(order, word.quantity) == int(row[lots])
+
+    def _apply_end(self, order: KnownOrder, word: Word, now_ns: int) -> None:
+        """Take a final state, once all fills that it includes are booked."""
+        if order.applied_lots < order.said_lots:
+            order.last_word = word
+            return
+        was_asked = self._end_pending(order, Action.CANCEL)
+        self._end_pending(order, Action.MODIFY)
+        self._end_pending(order, Action.NEW)
+        address = self._core.address
+        if word.state != "filled" and self._status(order) < OrderStatus.FILLED:
+            if was_asked or word.cancel_source == "1":
+                apply_canceled(address, order.row, int(Action.CANCEL), int(Reject.NONE), now_ns)
+            else:
+                reason = _CANCEL_REASONS.get(word.cancel_source, Reject.VENUE)
+                apply_canceled(address, order.row, int(Action.NEW), int(reason), now_ns)
+        elif word.state == "filled" and self._status(order) < OrderStatus.FILLED:
+            # The venue calls filled what it cut to what had filled (an amendment below it).
+            apply_canceled(address, order.row, int(Action.NEW), int(Reject.VENUE), now_ns)
+        self._forget(order)
+
+    # Look-ups.
+
+    def queries(self, now_ns: int) -> list[Query]:
+        """Return the look-ups that are due; each is then under way.
+
+        Requests without an answer for too long become unknown first.
+        """
+        for request_id, pending in list(self._pending.items()):
+            if now_ns - pending.sent_ns > _ANSWER_NS:
+                del self._pending[request_id]
+                self._lose(pending.order, pending.action, now_ns)
+        due = []
+        for order in self._orders.values():
+            if order.heard_ns and not order.is_done and now_ns - order.heard_ns > _AUDIT_NS:
+                self._ask(order, now_ns)  # pushes carry no number that would show a lost one
+            if order.next_query_ns and not order.is_asked and now_ns >= order.next_query_ns:
+                order.is_asked = True
+                due.append(Query(order.client_id, order.instrument))
+        return due
+
+    def _ask(self, order: KnownOrder, now_ns: int) -> None:
+        """Have an order looked up soon."""
+        if order.next_query_ns == 0:
+            order.n_queries = 0
+            order.next_query_ns = now_ns + _QUERIES_NS[0]
+
+    def _ask_again(self, order: KnownOrder, now_ns: int) -> None:
+        order.n_queries += 1
+        wait = _QUERIES_NS[min(order.n_queries, len(_QUERIES_NS) - 1)]
+        order.next_query_ns = now_ns + wait
+
+    def hear_lookup(self, word: Word, now_ns: int) -> None:
+        """Take a look-up's answer; see `hear`."""
+        order = self._orders.get(word.client_id)
+        if order is not None:
+            order.is_asked = False
+            order.next_query_ns = 0
+        self.hear(word, now_ns)
+
+    # Small things.
+
+    def _end_pending(self, order: KnownOrder, action: Action) -> bool:
+        """End a request of an order, on its way or of unknown outcome; whether there was one."""
+        found = [
+            request_id
+            for request_id, one in self._pending.items()
+            if one.order is order and one.action is action
+        ]
+        lost = self._lost.get(order.client_id, set())
+        was_lost = action in lost
+        lost.discard(action)
+        for request_id in found:
+            del self._pending[request_id]
+        for _ in range(len(found) + was_lost):
+            end_send(self._core.address, order.row, int(action))
+        self._waiting = [one for one in self._waiting if not self._drops(one, order, action)]
+        return bool(found) or was_lost
+
+    def _drops(self, waiting: Outgoing, order: KnownOrder, action: Action) -> bool:
+        """Drop a request that waits and has become pointless; tell whether it was one."""
+        if waiting.client_id != order.client_id or waiting.action is not action:
+            return False
+        end_send(self._core.address, order.row, int(action))
+        return True
+
+    def _finish_request(self, request_id: str, order: KnownOrder, action: Action) -> None:
+        del self._pending[request_id]
+        end_send(self._core.address, order.row, int(action))
+
+    def _forget(self, order: KnownOrder) -> None:
+        """Keep nothing of a final order but its name, so that a late word finds it done."""
+        order.is_done = True
+        order.next_query_ns = 0
+        self._lost.pop(order.client_id, None)
+        if len(self._orders) > 4 * self._core.max_orders:
+            done = [key for key, one in self._orders.items() if one.is_done]
+            for key in done[: len(done) // 2]:
+                del self._orders[key]
+
+    def _is_ours(self, order: KnownOrder) -> bool:
+        """Tell whether the row is still this order's."""
+        return bool(self._core.orders[order.row]["client_order_id"].decode() == order.client_id)
+
+    def _status(self, order: KnownOrder) -> int:
+        return int(self._core.orders[order.row]["status"]) if self._is_ours(order) else 7
+
+    def _lots(self, order: KnownOrder, units: float) -> int:
+        market = self._core.markets[order.instrument]
+        return round(units * float(market["lot_denominator"]) / float(market["lot_numerator"]))
+
+    def _units(self, order: KnownOrder, lots: int) -> float:
+        return self._core.quantity(order.instrument, lots)

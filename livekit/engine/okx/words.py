@@ -1,0 +1,129 @@
+"""What passes between the order desk and the venue, in neither's own format.
+
+Layer 4. Pure.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from livekit.events import Action
+
+__all__ = ["Fill", "KnownOrder", "Outcome", "Outgoing", "PendingRequest", "Query", "Word"]
+
+
+class Outcome(Enum):
+    """What became of a request."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    NOT_SENT = "not sent"  # surely not processed
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request that may go.
+
+    Attributes
+    ----------
+    request_id : str
+        Names it in the venue's answer.
+    action : Action
+    row : int
+        Of the order in the core's table.
+    client_id : str
+    venue_id : str
+        The venue's own id of the order, empty before it is known.
+    instrument : int
+    expire_ns : int
+        Time on the venue's clock after which it is not taken; 0 for a cancellation.
+    """
+
+    request_id: str
+    action: Action
+    row: int
+    client_id: str
+    venue_id: str
+    instrument: int
+    expire_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A look-up of an order that is wanted."""
+
+    client_id: str
+    instrument: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A fill as the venue says it: units, and the fee in quote currency, a cost above 0."""
+
+    trade_id: int
+    price: float
+    quantity: float
+    fee: float
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the venue says of an order, whole: a row of a push or of a look-up.
+
+    Attributes
+    ----------
+    filled, average_price, fee : float
+        So far: units, quote currency a unit, quote currency (a cost above 0).
+    price, quantity : float
+        As the venue has them now; price NaN for a market order.
+    fill : Fill or None
+        The fill of this event; None in a look-up.
+    amend_result : str
+        ``""`` none, ``"0"`` done, others refused.
+    """
+
+    client_id: str
+    venue_id: str
+    state: str
+    price: float
+    quantity: float
+    filled: float
+    average_price: float
+    fee: float
+    fill: Fill | None = None
+    cancel_source: str = ""
+    amend_result: str = ""
+    is_lookup: bool = False
+
+
+@dataclass(slots=True)
+class KnownOrder:
+    """What is kept of an order until nobody can say anything new of it."""
+
+    row: int
+    client_id: str
+    instrument: int
+    expire_ns: int = 0
+    venue_id: str = ""
+    applied_lots: int = 0
+    applied_cost: float = 0.0
+    applied_fee: float = 0.0
+    said_lots: int = 0  # the most that the venue ever named
+    trades: set[int] = field(default_factory=set)
+    last_word: Word | None = None  # a final one, whose fills are not all known yet
+    is_known: bool = False  # the venue has, or had, it
+    next_query_ns: int = 0  # 0: nothing to ask
+    n_queries: int = 0
+    heard_ns: int = 0  # when the venue last said something of it
+    is_asked: bool = False  # a look-up is under way
+    is_done: bool = False
+
+
+@dataclass(slots=True)
+class PendingRequest:
+    """A request on its way, or answered by the gateway only."""
+
+    order: KnownOrder
+    action: Action
+    sent_ns: int = 0
+    is_acked: bool = False

@@ -1,0 +1,97 @@
+"""The order desk under every fault: nothing sent twice, nothing guessed, all proven at rest."""
+
+import numpy as np
+import pytest
+from desk import SPOT, Desk
+from venue_model import LOT, MS, Faults, VenueModel
+
+from livekit.engine.okx.desk import OrderDesk
+from livekit.engine.okx.words import Fill, Outcome, Word
+from livekit.events import Action, OrderStatus, Reject, Side
+from livekit.trading.sending import on_request_live
+
+STATES = {"filled": OrderStatus.FILLED, "canceled": OrderStatus.CANCELED}
+OPEN = {"live": OrderStatus.ACCEPTED, "partially_filled": OrderStatus.PARTIALLY_FILLED}
+
+
+class Live(Desk):
+    """A desk whose requests wait to be sent."""
+
+    def __init__(self, **options):
+        super().__init__((SPOT,), **{"max_orders": 256, **options})
+        self.quote(100.0, 100.1)
+
+    def send_bytes(self, request, strategy=0):
+        self.result = on_request_live(self.core.address, strategy, request.ctypes.data, self.now)
+        return self.drain()
+
+
+def run(seed, faults=None, n_acts=40):
+    """Put a seed through; return the model at rest."""
+    model = VenueModel(Live(), seed, faults)
+    for _ in range(n_acts):
+        model.act()
+        model.step(int(model.dice.integers(0, 3 * model.faults.spread_ms + 2)))
+    model.took_ns = model.rest()
+    return model
+
+
+def check(model):
+    """Say what the model's end contradicts, by checkers C1 to C4 and C9."""
+    core, found = model.desk.core, []
+    if any(count > 1 for count in model.arrived.values()):
+        found.append("an order reached the venue twice")
+    if core.header["n_faults"]:
+        found.append("the core saw an impossible state")
+    used = int(core.header["n_used"])
+    held = 0
+    for row in core.orders[1 : used + 1]:
+        client_id = row["client_order_id"].decode()
+        truth = model.truth.get(client_id)
+        status = OrderStatus(int(row["status"]))
+        if truth is None:
+            if status is not OrderStatus.REJECTED:
+                found.append(f"{client_id} never was at the venue and is {status.name}")
+            continue
+        wanted = STATES.get(truth.state) or OPEN[truth.state]
+        if status is not wanted:
+            found.append(f"{client_id} is {truth.state} and here {status.name}")
+        if int(row["filled_lots"]) != truth.filled:
+            found.append(f"{client_id} filled {truth.filled} and here {int(row['filled_lots'])}")
+        if truth.is_open and int(row["lots"]) != truth.lots:
+            found.append(f"{client_id} is of {truth.lots} lots and here {int(row['lots'])}")
+        if row["in_flight"] or row["is_modifying"] or row["is_canceling"]:
+            found.append(f"{client_id} has requests under way at rest")
+        held += truth.filled
+    if int(core.positions[0, 0]["lots"]) != held:
+        found.append("the position is not the sum of the fills")
+    reserved = sum(
+        int(row["lots"] - row["filled_lots"])
+        for row in core.orders[1 : used + 1]
+        if row["status"] < OrderStatus.FILLED
+    )
+    if int(core.positions[0, 0]["open_buy_lots"]) != reserved:
+        found.append("what is reserved is not what is open")
+    return found
+
+
+def test_any_seed_of_faults_ends_as_the_venue_has_it(scale):
+    wrong = {}
+    for seed in range(int(1_500 * scale)):
+        model = run(seed)
+        found = check(model)
+        if found:
+            wrong[seed] = (found[:3], model.faults)
+    assert wrong == {}
+
+
+def test_all_is_proven_within_five_seconds_of_the_last_expiry_once_the_venue_is_back():
+    for seed in range(200):
+        model = run(seed)
+        assert model.took_ns <= (2_000 + 5_000 + 2 * 3_000 + 5_000) * MS, (seed, model.faults)
+
+
+def test_without_faults_nothing_is_unknown_and_nothing_is_asked():
+    model = run(1, Faults(fill=0.5))
+    assert model.orders.counts["unknown"] == 0
+    assert check(model) == []
