@@ -106,10 +106,8 @@ class ChannelCount(Struct, frozen=True):
     connection: str
 
 
-PrivatePush = OrderPush | FillPush | AccountPush | PositionPush | BalancePush
-PrivateMessage = (
-    PrivatePush | LoginDone | ChannelCount | Ack | Failure | Notice | Pong | Reply | Ignored
-)
+_Push = OrderPush | FillPush | AccountPush | PositionPush | BalancePush
+PrivateMessage = _Push | LoginDone | ChannelCount | Ack | Failure | Notice | Pong | Reply | Ignored
 
 
 class _Argument(Struct, gc=False):

@@ -16,10 +16,18 @@ from msgspec import Meta, Raw, Struct
 
 from livekit.errors import ConfigError, FeedError
 from livekit.instruments import Instrument
-from livekit.okx.messages import Level, Milliseconds, Price, Size
+from livekit.okx.messages import Level
 from livekit.okx.outcome import advice
 from livekit.okx.replies import REFUSALS, excerpt
-from livekit.okx.rows import AccountRow, Fill, OrderRow, PositionRow
+from livekit.okx.rows import (
+    AccountRow,
+    Fill,
+    Milliseconds,
+    OrderRow,
+    PositionRow,
+    Price,
+    Size,
+)
 
 __all__ = [
     "AccountConfig",
@@ -205,10 +213,10 @@ class _Instrument(Struct, gc=False):
     lever: MaybeLimit = ""
 
 
-Row = TypeVar("Row")
+_Row = TypeVar("_Row")
 
 
-def _decoder(row: type[Row]) -> "msgspec.json.Decoder[list[Row]]":
+def _decoder(row: type[_Row]) -> "msgspec.json.Decoder[list[_Row]]":
     rows = Annotated[list[row], Meta(max_length=_MAX_ROWS)]  # type: ignore[valid-type]
     return msgspec.json.Decoder(rows, strict=False)
 
@@ -228,7 +236,7 @@ _leverages: Final = _decoder(Leverage)
 _switches: Final = _decoder(SwitchState)
 
 
-def _rows(decoder: "msgspec.json.Decoder[list[Row]]", body: bytes) -> list[Row]:
+def _rows(decoder: "msgspec.json.Decoder[list[_Row]]", body: bytes) -> list[_Row]:
     if len(body) > _MAX_BYTES:
         raise FeedError(f"answer has {len(body)} bytes, expected at most {_MAX_BYTES}")
     try:
@@ -240,7 +248,7 @@ def _rows(decoder: "msgspec.json.Decoder[list[Row]]", body: bytes) -> list[Row]:
         raise FeedError(f"answer {excerpt(body)} is not the one asked for: {error}") from error
 
 
-def _first(decoder: "msgspec.json.Decoder[list[Row]]", body: bytes) -> Row:
+def _first(decoder: "msgspec.json.Decoder[list[_Row]]", body: bytes) -> _Row:
     rows = _rows(decoder, body)
     if not rows:
         raise FeedError(f"answer {excerpt(body)} has no row, expected one")

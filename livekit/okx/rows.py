@@ -9,11 +9,9 @@ Layer 2. Pure.
 """
 
 # ruff: noqa: N815 - the exchange's names
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
-
-from livekit.okx.messages import MaybePrice, MaybeSize, Milliseconds, Size, Symbol
 
 __all__ = [
     "MAX_AMOUNT",
@@ -23,8 +21,11 @@ __all__ = [
     "CashRow",
     "CurrencyRow",
     "Fill",
+    "Milliseconds",
     "OrderRow",
     "PositionRow",
+    "Price",
+    "Size",
     "TradeName",
 ]
 
@@ -34,6 +35,12 @@ MAX_AMOUNT: Final = 1e24
 TERMINAL_STATES: Final = frozenset({"filled", "canceled", "mmp_canceled"})
 """States after which nothing of an order counts any more."""
 
+Price: TypeAlias = Annotated[float, Meta(gt=0, lt=1e12)]
+Size: TypeAlias = Annotated[float, Meta(ge=0, lt=1e18)]
+MaybePrice = Price | Literal[""]
+MaybeSize = Size | Literal[""]
+Milliseconds: TypeAlias = Annotated[int, Meta(ge=0, lt=9_000_000_000_000)]
+Symbol = Annotated[str, Meta(min_length=1, max_length=48)]
 Amount = Annotated[float, Meta(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
 MaybeAmount = Amount | Literal[""]
 # A price where "0" stands for none (avgPx), or that may be negative (liqPx of a portfolio).

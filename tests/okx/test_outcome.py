@@ -3,7 +3,7 @@
 import pytest
 
 from livekit.events import Action, Reject
-from livekit.okx.codes import CANCEL_REASONS, TABLE
+from livekit.okx.codes import _ROWS, CANCEL_REASONS, TABLE
 from livekit.okx.outcome import (
     Outcome,
     Transport,
@@ -119,3 +119,8 @@ def test_both_directions_agree_on_cancel_sources():
 def test_code_without_a_row_is_malformed_and_a_success_is_none():
     assert reject_of("0") is Reject.NONE
     assert reject_of("59999") is Reject.MALFORMED
+
+
+def test_no_code_stands_in_the_table_twice():
+    listed = [code for codes, *_ in _ROWS for code in codes.split()]
+    assert len(listed) == len(set(listed)) == len(TABLE)

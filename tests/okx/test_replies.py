@@ -154,6 +154,15 @@ def test_captured_answers_of_2021_have_no_times(name, op, request_id, item):
     assert (reply.in_us, reply.out_us) == (0, 0)
 
 
+@needs_fixtures
+def test_captured_success_without_sub_code_is_accepted():
+    reply = parse_reply((FIXTURES / "rest_order_place_ok.json").read_bytes())
+    client_id = "6b9ad766b55dBCDE63969a1144bfb943"
+    expected = Item("2896576259728695296", client_id, "0", "", "Order placed", 1758827099512, "")
+    assert reply.items == [expected]
+    assert (reply.in_us, reply.out_us) == (1758827099511856, 1758827099513562)
+
+
 def response(name):
     pair = json.loads((FIXTURES / f"{name}.json").read_bytes())
     return json.dumps(pair["response"]).encode()
