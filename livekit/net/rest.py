@@ -142,7 +142,7 @@ class RestClient:
             status, body = self._send(call, headers)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             status, body = 0, _reason(error).encode()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - logged, and answered
             # Whoever submitted it would wait for ever; the log has what it was.
             _log.exception("call failed path=%s", call.path)
             status, body = 0, f"call failed: {error!r}".encode()

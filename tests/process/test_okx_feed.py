@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from engines import eventually, fork_strategy, reap_children, row, status
+from engines import eventually, row, status
 from okx_exchange import Exchange
 
 from livekit.cli.main import main
+from livekit.engine.attach import AttachRequest, attach
 from livekit.engine.launch import stop_engine
 from livekit.ring.segment import Segment
 from livekit.ring.state import state_of
@@ -27,7 +28,7 @@ def test_strategy_gets_the_live_feed_trades_on_paper_and_outlives_a_cut(exchange
     engine(source="okx", env="sim", url=exchange.url, symbols=["BTC-USDT"], wait_for=1)
     assert status()["state"] == "held"
     assert exchange.sockets == []
-    facts = fork_strategy(SEEING, "seeing")
+    facts = attach("main", AttachRequest(SEEING, "seeing"))
     segment = Segment.attach(Path(facts["segment"]))
 
     def seen(name):
@@ -49,7 +50,6 @@ def test_strategy_gets_the_live_feed_trades_on_paper_and_outlives_a_cut(exchange
     assert "LIVE" in shown
     assert "/ws/v5/public" in shown
     assert stop_engine("main")["leftovers"] == []
-    reap_children()
 
 
 @pytest.mark.parametrize(
