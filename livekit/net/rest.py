@@ -24,6 +24,7 @@ from livekit.net.doorbell import Doorbell
 __all__ = ["Answer", "Get", "RestCall", "RestClient"]
 
 _log: Final = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every call's whole address
 
 _MAX_WAITING: Final = 1024
 _MAX_ANSWER_BYTES: Final = 16 << 20
