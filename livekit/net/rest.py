@@ -7,6 +7,8 @@ redirects are not followed, an answer is read up to a bound.
 Layer 3.
 """
 
+import contextlib
+import logging
 import queue
 import threading
 from collections import deque
@@ -20,6 +22,9 @@ from livekit.errors import LivekitError
 from livekit.net.doorbell import Doorbell
 
 __all__ = ["Answer", "Get", "RestCall", "RestClient"]
+
+_log: Final = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every call's whole address
 
 _MAX_WAITING: Final = 1024
 _MAX_ANSWER_BYTES: Final = 16 << 20
@@ -138,13 +143,19 @@ class RestClient:
             status, body = self._send(call, headers)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             status, body = 0, _reason(error).encode()
+        except Exception as error:  # noqa: BLE001 - logged, and answered
+            # Whoever submitted it would wait for ever; the log has what it was.
+            _log.exception("call failed path=%s", call.path)
+            status, body = 0, f"call failed: {error!r}".encode()
         return Answer(token, status, body, sent_ns, self._now())
 
     def close(self) -> None:
         """End the worker; a call under way is not waited for."""
         if self._thread is not None:
-            while not self._calls.empty():
-                self._calls.get_nowait()
+            self._bell = None
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._calls.get_nowait()
             self._calls.put_nowait(None)
         else:
             self._client.close()
@@ -152,8 +163,9 @@ class RestClient:
     def _work(self) -> None:
         while (item := self._calls.get()) is not None:
             self._answers.append(self.request(*item))
-            if self._bell is not None:
-                self._bell.ring()
+            bell = self._bell
+            if bell is not None:
+                bell.ring()
         self._client.close()
 
     def _send(self, call: RestCall, headers: dict[str, str]) -> tuple[int, bytes]:

@@ -5,7 +5,7 @@ done at once and returns the frames that arrived. Name resolution, which cannot 
 non-blocking, runs in a thread that rings a bell; until then that bell is the descriptor.
 Framing, masking and the closing handshake are those of `websockets`. Whole unmasked text
 frames, which is what an exchange sends, are cut out of the buffer here, and only what is
-left goes through its parser: at 200 bytes a frame that is 1 µs instead of 12.
+left goes through its parser: at 200 bytes a frame that is 1.3 µs against 3.2.
 
 Whatever goes wrong ends in state CLOSED with a code and a reason; nothing is raised.
 Layer 3.
