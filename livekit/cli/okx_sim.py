@@ -4,10 +4,8 @@ Layer 5.
 """
 
 import argparse
-import asyncio
 import json
 import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +47,16 @@ def _run(options: argparse.Namespace) -> None:
         raise ConfigError(
             "okx-sim needs aiohttp, which is not installed; pip install 'livekit-trading[sim]'"
         ) from None
+    import asyncio
+
     asyncio.run(_serve(options, str(Path(options.data).expanduser())))
 
 
 async def _serve(options: argparse.Namespace, data: str) -> None:
     """Serve until SIGINT or SIGTERM."""
+    import asyncio
+    import signal
+
     from livekit.okxsim.exchange import Exchange
 
     stop = asyncio.Event()

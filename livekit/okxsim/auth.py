@@ -119,7 +119,7 @@ def _login_refusal(said: Mapping[str, str], now_ms: int) -> Refusal | None:
         if not value:
             return refusal("60027", name)
     stamp = said["timestamp"]
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) == 10):
+    if not (stamp.isascii() and stamp.isdecimal() and len(stamp) == 10):
         return refusal("60004")
     return refusal("60006") if abs(now_ms - int(stamp) * 1000) > _WINDOW_MS else None
 

@@ -52,7 +52,7 @@ class Call:
         text = self.get(name)
         if not text:
             return default
-        return min(int(text), most) if text.isdigit() and int(text) else None
+        return min(int(text), most) if text.isdecimal() and int(text) else None
 
     @property
     def owner(self) -> Account:

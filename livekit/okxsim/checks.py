@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 MAX_PENDING: Final = 500
-_NUMBER: Final = re.compile(r"(\d{1,20}(\.\d{0,20})?|\.\d{1,20})")
+_NUMBER: Final = re.compile(r"([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})")
 _CLIENT_ID: Final = re.compile(r"[A-Za-z0-9]{1,32}")
 _TAG: Final = re.compile(r"[A-Za-z0-9]{1,16}")
 _TYPES: Final = {"market", "limit", "post_only", "fok", "ioc", "optimal_limit_ioc"}

@@ -225,7 +225,7 @@ class Desk:
         """Return the order that ordId (which wins) or clOrdId names, as long as it is known."""
         name = str(args.get("ordId") or "")
         if name:
-            order = account.orders.get(int(name)) if name.isdigit() else None
+            order = account.orders.get(int(name)) if name.isdecimal() else None
         else:
             order = account.by_client_id.get(str(args.get("clOrdId") or ""))
         if order is None or order.listing is not listing:

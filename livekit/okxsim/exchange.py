@@ -175,7 +175,15 @@ class Exchange:
         """Run something beside, until it ends or the exchange does."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """Forget a task; what it raised is said at once, or the market would stop unheard."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            about = {"message": "a task of the exchange failed", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(about)
 
     def next_connection(self) -> int:
         """Return the number of a new connection."""

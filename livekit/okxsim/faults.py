@@ -46,7 +46,7 @@ class Fault:
     connection : str
         public, private or business; empty for all.
     channel, path : str
-        Of a push; op of an operation, or the end of a REST path. Empty for all.
+        Of a push; op of an operation, or the last words of a REST path. Empty for all.
     """
 
     kind: str
@@ -65,7 +65,7 @@ class Fault:
         return (
             self.connection in {"", connection}
             and self.channel in {"", channel}
-            and (not self.path or path.endswith(self.path))
+            and (self.path in {"", path} or path.endswith(f"/{self.path}"))
         )
 
 

@@ -25,7 +25,7 @@ def page(call: Call, rows: Iterable[_Row], name_of: Callable[[_Row], int]) -> li
     """
     n = call.number("limit", _MOST, _MOST)
     bounds = [call.get("after"), call.get("before")]
-    if n is None or any(text and not text.isdigit() for text in bounds):
+    if n is None or any(text and not text.isdecimal() for text in bounds):
         return refusal("51000", "limit" if n is None else "after")
     after, before = (int(text) if text else None for text in bounds)
     chosen = [

@@ -202,7 +202,7 @@ def _fill_push(fill: Fill) -> dict[str, str]:
     """Return the row of the fills channel; clOrdId only where it is a whole number."""
     order = fill.order
     client_id = order.client_id
-    is_number = client_id.isdigit() and 0 < int(client_id) < 1 << 63
+    is_number = client_id.isdecimal() and 0 < int(client_id) < 1 << 63
     return {
         "instId": order.listing.symbol,
         "fillSz": plain(fill.size),

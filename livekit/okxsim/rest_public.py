@@ -89,7 +89,7 @@ def _trades(call: Call) -> list[Any] | Refusal:
     rows: list[Any] = []
     for made in reversed(call.exchange.world.tapes[listing.number].prints):
         rows += reversed(single_rows(listing, made))
-    if after.isdigit():
+    if after.isdecimal():
         rows = [row for row in rows if int(row["tradeId"]) < int(after)]
     return refusal("51000", "limit") if n is None else rows[:n]
 
@@ -102,7 +102,7 @@ def _candles(call: Call) -> list[Any] | Refusal:
     if not bar_ms(bar) or n is None:
         return refusal("51000", "bar" if n else "limit")
     after, before = (call.get(name) for name in ("after", "before"))
-    bounds = [int(text) if text.isdigit() else 0 for text in (after, before)]
+    bounds = [int(text) if text.isdecimal() else 0 for text in (after, before)]
     tape = call.exchange.world.tapes[listing.number]
     return [tape.row(one, call.now_ms, bar) for one in tape.bars(bar, n, *bounds)]
 

@@ -88,7 +88,7 @@ def _fills_history(call: Call) -> list[Any] | Refusal:
 def _cancel_all_after(call: Call) -> list[Any] | Refusal:
     """Set, renew or switch off a timer after which orders are cancelled."""
     text, tag, timers = call.get("timeOut"), call.get("tag"), call.owner.timers
-    seconds = int(text) if text.isdigit() else -1
+    seconds = int(text) if text.isdecimal() else -1
     if seconds != 0 and not 10 <= seconds <= 120:
         return refusal("51000", "timeOut")
     if seconds and tag not in timers and len(timers) >= _MAX_TIMERS:

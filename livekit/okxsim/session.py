@@ -17,6 +17,7 @@ from livekit.okxsim.codes import Refusal, refusal
 from livekit.okxsim.hub import encode
 from livekit.okxsim.operations import run_operation
 from livekit.okxsim.subscribing import subscribe, unsubscribe
+from livekit.okxsim.trading import is_plain
 
 if TYPE_CHECKING:
     from livekit.okxsim.exchange import Exchange
@@ -228,7 +229,10 @@ class Connection:
         else:
             change = subscribe if op == "subscribe" else unsubscribe
             for arg in args:
-                change(self, arg, request_id)
+                if all(is_plain(value) for value in arg.values()):
+                    change(self, arg, request_id)
+                else:
+                    self.fail(refusal("60012", "a value is no text"), request_id)
 
     async def _log_in(self, args: Any) -> None:
         """Log in, or say why not and close."""

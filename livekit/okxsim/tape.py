@@ -58,7 +58,7 @@ def bar_ms(name: str) -> int:
     """
     name = name.removesuffix("utc")
     number, unit = name[:-1], name[-1:]
-    if not number.isdigit() or not number.isascii():
+    if not number.isdecimal() or not number.isascii():
         return 0
     return int(number) * _UNITS.get(unit, 0)
 

@@ -18,7 +18,7 @@ from livekit.okxsim.orders import Order
 from livekit.okxsim.rates import Rates
 from livekit.okxsim.world import World
 
-__all__ = ["OPERATIONS", "Trading", "answer_of"]
+__all__ = ["OPERATIONS", "Trading", "answer_of", "is_plain"]
 
 OPERATIONS: Final = {
     "order": "trade/order:POST",
@@ -33,6 +33,14 @@ OPERATIONS: Final = {
 _MAX_BATCH: Final = 20
 _ACCOUNT_LIMIT: Final = (1000, 2000)
 """New and amended orders of an account, in ms; OKX exempts spot, this does not."""
+
+_PLAIN: Final = (str, int, float)  # bool too
+
+
+def is_plain(value: object) -> bool:
+    """Tell whether a value of a request is text, number or truth; lists are not looked at."""
+    return value is None or isinstance(value, _PLAIN)
+
 
 _Item = dict[str, str]
 
@@ -66,6 +74,7 @@ class Trading:
         if refused is not None:
             return refused
         account = self._world.accounts[key.account]
+        args = [{name: one[name] for name in one if is_plain(one[name])} for one in args]
         step = self._step(op)
         return [
             self._item(
@@ -89,8 +98,8 @@ class Trading:
         if len(args) > (_MAX_BATCH if "batch" in op else 1):
             return refusal("60013" if by_code else "51000", "size of batch")
         if expires and "cancel" not in op:
-            late = expires.isdigit() and int(expires) < self._world.now_ms()
-            if late or not expires.isdigit():
+            late = expires.isdecimal() and int(expires) < self._world.now_ms()
+            if late or not expires.isdecimal():
                 return refusal("50036" if late else "51000", "expTime")
         return self._limit(op, key, args)
 

@@ -80,6 +80,7 @@ def test_commands_are_those_of_this_version():
         "livekit engine stop",
         "livekit kill",
         "livekit logs",
+        "livekit okx-sim",
         "livekit params",
         "livekit ps",
         "livekit report",

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("aiohttp")
+
 from livekit.okxsim.running import running_exchange
 
 DATA = str(Path(__file__).parents[2] / "replay_data")
