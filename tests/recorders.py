@@ -81,7 +81,7 @@ class Recorder:
         self.process.send_signal(signal.SIGINT)
         return self.result()
 
-    def result(self, timeout=60):
+    def result(self, timeout=180):
         """Wait for the end; return (exit code, what it printed as JSON, its errors)."""
         try:
             out, err = self.process.communicate(timeout=timeout)

@@ -31,13 +31,15 @@ CHANNELS: Final[dict[str, Kind]] = {
     "books-l2-tbt": Kind.BOOK,
     "books50-l2-tbt": Kind.BOOK,
     "tickers": Kind.TICKER,
-    "candles": Kind.BAR,
+    "candle1m": Kind.BAR,
 }
 """The exchange's channels that can be recorded, and the kind of event each becomes."""
 
+_CANDLES: Final = re.compile(r"candle\d+[smHDWM](?:utc)?")
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MAX_ROTATE_MB: Final = 4096
+_OF_AN_ENGINE: Final = ("data", "speed", "config", "env", "url", "region")
 
 
 def add_parsers(commands: Any) -> None:
@@ -52,6 +54,12 @@ def add_parsers(commands: Any) -> None:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="TOML with [engine], of an engine of its own"
     )
+    for name, what in (
+        ("--env", "of an exchange: sim, demo or live (default: live)"),
+        ("--url", "of a simulator, such as http://127.0.0.1:8000"),
+        ("--region", "of the exchange: global, eea or us (default: global)"),
+    ):
+        parser.add_argument(name, help=what)
     parser.add_argument("--symbols", metavar="A,B", help="instruments (default: all)")
     parser.add_argument(
         "--channels", metavar="C,D", help=f"some of {', '.join(CHANNELS)} (default: all)"
@@ -85,6 +93,9 @@ def kinds_of(text: str | None) -> tuple[Kind, ...]:
         return MARKET_KINDS
     kinds: list[Kind] = []
     for name in (part.strip() for part in text.split(",")):
+        if _CANDLES.fullmatch(name):
+            kinds.append(Kind.BAR)
+            continue
         if name not in CHANNELS:
             raise ConfigError(
                 f"channel {name!r} cannot be recorded; use some of {', '.join(CHANNELS)}"
@@ -135,7 +146,7 @@ def _plan(options: argparse.Namespace) -> "Plan":
         raise ConfigError(
             f"size of a part is {options.rotate_mb:g} MB, expected 0.01 to {_MAX_ROTATE_MB}"
         )
-    symbols = tuple(dict.fromkeys(s.strip() for s in (options.symbols or "").split(",") if s))
+    symbols = tuple(dict.fromkeys(_names(options.symbols) or ()))
     settings = _settings(options, symbols)
     return Plan(
         root=Path(options.out).expanduser().resolve(),
@@ -147,6 +158,11 @@ def _plan(options: argparse.Namespace) -> "Plan":
         rotate_bytes=int(options.rotate_mb * (1 << 20)),
         duration_s=parse_duration(options.duration),
     )
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Return the parts of a list with commas; None where there is none."""
+    return [part.strip() for part in text.split(",") if part.strip()] if text else None
 
 
 def _settings(options: argparse.Namespace, symbols: tuple[str, ...]) -> "EngineSettings | None":
@@ -163,7 +179,7 @@ def _settings(options: argparse.Namespace, symbols: tuple[str, ...]) -> "EngineS
                 f"engine {name!r} runs with source {source!r}, not {options.source!r}; record it "
                 "without --source, or give another --engine"
             )
-        given = [key for key in ("data", "speed", "config") if getattr(options, key) is not None]
+        given = [key for key in _OF_AN_ENGINE if getattr(options, key) is not None]
         if given:
             raise ConfigError(
                 f"engine {name!r} runs already, as it was started; leave out --{given[0]}, or give "
@@ -176,14 +192,19 @@ def _settings(options: argparse.Namespace, symbols: tuple[str, ...]) -> "EngineS
             )
         return None
     if options.source is None:
-        return None
-    if options.raw and options.source == "replay":
+        return None  # and `record` says that none runs
+    is_replay = options.source == "replay"
+    if options.raw and is_replay:
         raise ConfigError("a replay has no raw frames; leave out --raw, or record --source okx")
     overrides: dict[str, Any] = {
         "name": options.engine or f"record-{os.getpid()}",
         "source": options.source,
         "data": options.data,
-        "speed": (options.speed or "max") if options.source == "replay" else None,
+        "speed": (options.speed or "max") if is_replay else None,
+        "channels": None if is_replay else _names(options.channels),
+        "env": options.env,
+        "url": options.url,
+        "region": options.region,
         "symbols": list(symbols) or None,
         "wait_for": 1,
         "sample": "",

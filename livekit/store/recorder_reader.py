@@ -229,9 +229,10 @@ class _Reader:
             part.finish()
 
     def drain(self) -> None:
-        """Take what is left in the ring and write it."""
-        while not self.is_stopped and self.turn():
-            pass
+        """Take what is in the ring and write it."""
+        left = _RING_SLOTS  # what comes meanwhile is not waited for: it might never end
+        while left > 0 and not self.is_stopped and (n := self.turn()):
+            left -= n
         self.flush()
         self.finish_part()
 

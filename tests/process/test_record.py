@@ -140,6 +140,7 @@ def test_options_that_contradict_a_running_engine_are_refused(engine, start):
             ("--data", "elsewhere"),
             "engine 'main' runs already, as it was started; leave out --data",
         ),
+        (("--env", "sim"), "leave out --env, or give another --engine"),
         (("--speed", "10"), "leave out --speed, or give another --engine"),
         (("--raw",), "raw frames are kept by the engine's own feed"),
     ):
