@@ -116,7 +116,7 @@ class VenueModel:
             self.later(self.arrive, request, price, int(row["lots"]), new)
 
     def arrive(self, request, price, lots, new):
-        """A request reaches the venue."""
+        """Let a request reach the venue."""
         if request.expire_ns and self.now > request.expire_ns:
             self.reply(request, Outcome.NOT_SENT, Reject.EXPIRED)
             return

@@ -1,13 +1,9 @@
 """The order desk under every fault: nothing sent twice, nothing guessed, all proven at rest."""
 
-import numpy as np
-import pytest
 from desk import SPOT, Desk
-from venue_model import LOT, MS, Faults, VenueModel
+from venue_model import MS, Faults, VenueModel
 
-from livekit.engine.okx.desk import OrderDesk
-from livekit.engine.okx.words import Fill, Outcome, Word
-from livekit.events import Action, OrderStatus, Reject, Side
+from livekit.events import OrderStatus
 from livekit.trading.sending import on_request_live
 
 STATES = {"filled": OrderStatus.FILLED, "canceled": OrderStatus.CANCELED}
@@ -36,6 +32,24 @@ def run(seed, faults=None, n_acts=40):
     return model
 
 
+def check_order(row, truth):
+    """Say what of an order is not as the venue has it."""
+    name, status = row["client_order_id"].decode(), OrderStatus(int(row["status"]))
+    if truth is None:
+        is_right = status is OrderStatus.REJECTED
+        return [] if is_right else [f"{name} never was at the venue and is {status.name}"]
+    found = []
+    if status is not (STATES.get(truth.state) or OPEN[truth.state]):
+        found.append(f"{name} is {truth.state} and here {status.name}")
+    if int(row["filled_lots"]) != truth.filled:
+        found.append(f"{name} filled {truth.filled} and here {int(row['filled_lots'])}")
+    if truth.is_open and int(row["lots"]) != truth.lots:
+        found.append(f"{name} is of {truth.lots} lots and here {int(row['lots'])}")
+    if row["in_flight"] or row["is_modifying"] or row["is_canceling"]:
+        found.append(f"{name} has requests under way at rest")
+    return found
+
+
 def check(model):
     """Say what the model's end contradicts, by checkers C1 to C4 and C9."""
     core, found = model.desk.core, []
@@ -43,32 +57,14 @@ def check(model):
         found.append("an order reached the venue twice")
     if core.header["n_faults"]:
         found.append("the core saw an impossible state")
-    used = int(core.header["n_used"])
-    held = 0
-    for row in core.orders[1 : used + 1]:
-        client_id = row["client_order_id"].decode()
-        truth = model.truth.get(client_id)
-        status = OrderStatus(int(row["status"]))
-        if truth is None:
-            if status is not OrderStatus.REJECTED:
-                found.append(f"{client_id} never was at the venue and is {status.name}")
-            continue
-        wanted = STATES.get(truth.state) or OPEN[truth.state]
-        if status is not wanted:
-            found.append(f"{client_id} is {truth.state} and here {status.name}")
-        if int(row["filled_lots"]) != truth.filled:
-            found.append(f"{client_id} filled {truth.filled} and here {int(row['filled_lots'])}")
-        if truth.is_open and int(row["lots"]) != truth.lots:
-            found.append(f"{client_id} is of {truth.lots} lots and here {int(row['lots'])}")
-        if row["in_flight"] or row["is_modifying"] or row["is_canceling"]:
-            found.append(f"{client_id} has requests under way at rest")
-        held += truth.filled
+    rows = core.orders[1 : int(core.header["n_used"]) + 1]
+    for row in rows:
+        found += check_order(row, model.truth.get(row["client_order_id"].decode()))
+    held = sum(truth.filled for truth in model.truth.values())
     if int(core.positions[0, 0]["lots"]) != held:
         found.append("the position is not the sum of the fills")
     reserved = sum(
-        int(row["lots"] - row["filled_lots"])
-        for row in core.orders[1 : used + 1]
-        if row["status"] < OrderStatus.FILLED
+        int(row["lots"] - row["filled_lots"]) for row in rows if row["status"] < OrderStatus.FILLED
     )
     if int(core.positions[0, 0]["open_buy_lots"]) != reserved:
         found.append("what is reserved is not what is open")

@@ -5,7 +5,10 @@ import pytest
 from livekit.events import Action, Reject
 from livekit.trading.okx_codes import CANCEL_SOURCES, S_CODES, s_code
 
-OWN = {Reject.NO_REFERENCE_PRICE, Reject.TRADING_HALTED, Reject.STRATEGY_FENCED}
+OWN = {
+    *(Reject.NO_REFERENCE_PRICE, Reject.TRADING_HALTED, Reject.STRATEGY_FENCED),
+    *(Reject.EXPIRED, Reject.VENUE),  # of any code
+}
 
 
 def test_every_refusal_has_a_code_or_ends_an_accepted_order_or_is_our_own():

@@ -7,17 +7,13 @@ unknown, and unknown is never guessed: the order counts at its full size, is ask
 its client order id, and is given up only on proof: the venue does not know it although
 the time until which it would have taken it is over (RELIABILITY §3; PROTOCOL §11.1).
 
-What the venue says comes late, twice and in any order. Fills are booked once a trade
-id, and never beyond the cumulative quantity that the venue named, so a look-up that
-already told of a fill and the push that tells of it again do not add up.
+What the venue says comes late, twice and in any order (applying.py).
 Layer 4. Pure.
 """
 
-import logging
 from typing import Final
 
-import numpy as np
-
+from livekit.engine.okx.applying import CoreOrders
 from livekit.engine.okx.words import (
     KnownOrder,
     Outcome,
@@ -32,7 +28,6 @@ from livekit.trading.sending import end_send
 from livekit.trading.venue import (
     apply_accepted,
     apply_canceled,
-    apply_filled,
     apply_lost,
     apply_modified,
     apply_modify_refused,
@@ -41,8 +36,6 @@ from livekit.trading.venue import (
 )
 
 __all__ = ["EXPIRE_NS", "OrderDesk"]
-
-_log: Final = logging.getLogger(__name__)
 
 _MS: Final = 1_000_000
 EXPIRE_NS: Final = 2_000 * _MS
@@ -76,19 +69,19 @@ class OrderDesk:
     Attributes
     ----------
     counts : dict of str to int
-        Words of orders that are not ours, fills said twice, unknown outcomes, requests
-        proven never to have arrived.
+        Words of orders that are not ours, unknown outcomes, requests proven never to have
+        arrived, words of orders that were done.
     """
 
     def __init__(self, core: TradingCore) -> None:
         self._core = core
+        self._applied = CoreOrders(core)
         self._orders: dict[str, KnownOrder] = {}
-        self._by_row: dict[int, KnownOrder] = {}
         self._pending: dict[str, PendingRequest] = {}
         self._waiting: list[Outgoing] = []
         self._lost: dict[str, set[Action]] = {}  # requests of unknown outcome, by order
         self._serial = 0
-        self.counts = dict.fromkeys(("foreign", "repeated", "unknown", "expired", "late"), 0)
+        self.counts = dict.fromkeys(("foreign", "unknown", "expired", "late"), 0)
 
     # What goes out.
 
@@ -127,14 +120,16 @@ class OrderDesk:
     @property
     def n_unknown(self) -> int:
         """Orders of which nobody knows what became."""
-        return sum(self._status(one) == OrderStatus.UNKNOWN for one in self._orders.values())
+        return sum(
+            self._applied.status(one) == OrderStatus.UNKNOWN for one in self._orders.values()
+        )
 
     def _order(self, row: int) -> KnownOrder:
         client_id = self._core.orders[row]["client_order_id"].decode()
         known = self._orders.get(client_id)
         if known is None:
             known = KnownOrder(row, client_id, int(self._core.orders[row]["instrument"]))
-            self._orders[client_id] = self._by_row[row] = known
+            self._orders[client_id] = known
         return known
 
     def _outgoing(self, order: KnownOrder, action: Action, now_ns: int) -> Outgoing:
@@ -227,7 +222,7 @@ class OrderDesk:
         if order is None:
             self.counts["foreign"] += 1
             return
-        if order.is_done or not self._is_ours(order):
+        if order.is_done or not self._applied.is_ours(order):
             self.counts["late"] += 1
             self._forget(order)
             return
@@ -236,7 +231,8 @@ class OrderDesk:
         order.heard_ns = now_ns
         self._settle_lost(order, word, now_ns)
         self._apply_amendment(order, word, now_ns)
-        self._apply_fill(order, word, now_ns)
+        if not self._applied.apply_fill(order, word, now_ns):
+            self._ask(order, now_ns)  # a push is missing
         final = word if word.state in _FINAL_STATES else order.last_word
         if final is not None:
             self._apply_end(order, final, now_ns)
@@ -278,59 +274,24 @@ class OrderDesk:
                 continue
             end_send(self._core.address, order.row, int(action))
             if action is Action.MODIFY and word.is_lookup:
-                self._compare_amendment(order, word, now_ns)
+                self._applied.compare_amendment(order, word, now_ns)
             elif action is Action.CANCEL and word.state not in _FINAL_STATES:
                 code = int(Reject.EXPIRED)
                 refuse_request(self._core.address, order.row, int(Action.CANCEL), code, now_ns)
 
     def _apply_live(self, order: KnownOrder, now_ns: int) -> None:
-        if self._status(order) in (OrderStatus.SENT, OrderStatus.UNKNOWN):
+        if self._applied.status(order) in (OrderStatus.SENT, OrderStatus.UNKNOWN):
             apply_accepted(self._core.address, order.row, now_ns)
         if not self._lost.get(order.client_id) and order.applied_lots == order.said_lots:
             order.next_query_ns = 0
-
-    def _apply_fill(self, order: KnownOrder, word: Word, now_ns: int) -> None:
-        """Book what the word tells of fills, and no more than the venue named in sum."""
-        order.said_lots = max(order.said_lots, self._lots(order, word.filled))
-        missing = order.said_lots - order.applied_lots
-        if word.fill is not None:
-            if word.fill.trade_id in order.trades or missing <= 0:
-                self.counts["repeated"] += word.fill.trade_id in order.trades
-                return
-            order.trades.add(word.fill.trade_id)
-            lots = min(self._lots(order, word.fill.quantity), missing)
-            self._book(order, lots, word.fill.price, word.fill.fee, now_ns)
-        elif word.is_lookup and missing > 0:
-            cost = word.average_price * self._units(order, order.said_lots)
-            price = (cost - order.applied_cost) / self._units(order, missing)
-            self._book(order, missing, price, word.fee - order.applied_fee, now_ns)
-        if order.said_lots > order.applied_lots:
-            self._ask(order, now_ns)  # a push is missing
-
-    def _book(self, order: KnownOrder, lots: int, price: float, fee: float, now_ns: int) -> None:
-        if lots <= 0:
-            return
-        left = int(self._core.orders[order.row]["lots"]) - order.applied_lots
-        if lots > left:
-            self._grow(order, order.applied_lots + lots)
-        apply_filled(self._core.address, order.row, lots, price, fee, now_ns)
-        order.applied_lots += lots
-        order.applied_cost += price * self._units(order, lots)
-        order.applied_fee += fee
-
-    def _grow(self, order: KnownOrder, lots: int) -> None:
-        """Take a quantity that a modification of unknown outcome has raised."""
-        row = self._core.orders[order.row]
-        if row["is_modifying"] and int(row["new_lots"]) >= lots:
-            apply_modified(self._core.address, order.row, int(row["updated_ns"]))
 
     def _apply_amendment(self, order: KnownOrder, word: Word, now_ns: int) -> None:
         """Take the end of a modification: said, or seen in the order as the venue has it."""
         row = self._core.orders[order.row]
         if not row["is_modifying"]:
             return
-        is_new = self._shows(order, word, "new_price", "new_lots")
-        is_seen = is_new and not self._shows(order, word, "price", "lots")
+        is_new = self._applied.shows(order, word, "new_price", "new_lots")
+        is_seen = is_new and not self._applied.shows(order, word, "price", "lots")
         if word.amend_result == "" and not is_seen:
             return
         self._end_pending(order, Action.MODIFY)
@@ -338,21 +299,6 @@ class OrderDesk:
             apply_modified(self._core.address, order.row, now_ns)
         else:
             apply_modify_refused(self._core.address, order.row, int(Reject.VENUE), now_ns)
-
-    def _compare_amendment(self, order: KnownOrder, word: Word, now_ns: int) -> None:
-        """Tell from a look-up whether a modification of unknown outcome took effect."""
-        if not self._core.orders[order.row]["is_modifying"]:
-            return
-        if self._shows(order, word, "new_price", "new_lots"):
-            apply_modified(self._core.address, order.row, now_ns)
-        else:
-            apply_modify_refused(self._core.address, order.row, int(Reject.EXPIRED), now_ns)
-
-    def _shows(self, order: KnownOrder, word: Word, price: str, lots: str) -> bool:
-        """Tell whether the venue has an order with the price and lots of these fields."""
-        row = self._core.orders[order.row]
-        is_price = bool(np.isnan(word.price)) or abs(word.price - row[price]) < 1e-9 * word.price
-        return is_price and self._lots(order, word.quantity) == int(row[lots])
 
     def _apply_end(self, order: KnownOrder, word: Word, now_ns: int) -> None:
         """Take a final state, once all fills that it includes are booked."""
@@ -363,13 +309,13 @@ class OrderDesk:
         self._end_pending(order, Action.MODIFY)
         self._end_pending(order, Action.NEW)
         address = self._core.address
-        if word.state != "filled" and self._status(order) < OrderStatus.FILLED:
+        if word.state != "filled" and self._applied.status(order) < OrderStatus.FILLED:
             if was_asked or word.cancel_source == "1":
                 apply_canceled(address, order.row, int(Action.CANCEL), int(Reject.NONE), now_ns)
             else:
                 reason = _CANCEL_REASONS.get(word.cancel_source, Reject.VENUE)
                 apply_canceled(address, order.row, int(Action.NEW), int(reason), now_ns)
-        elif word.state == "filled" and self._status(order) < OrderStatus.FILLED:
+        elif word.state == "filled" and self._applied.status(order) < OrderStatus.FILLED:
             # The venue calls filled what it cut to what had filled (an amendment below it).
             apply_canceled(address, order.row, int(Action.NEW), int(Reject.VENUE), now_ns)
         self._forget(order)
@@ -452,17 +398,3 @@ class OrderDesk:
             done = [key for key, one in self._orders.items() if one.is_done]
             for key in done[: len(done) // 2]:
                 del self._orders[key]
-
-    def _is_ours(self, order: KnownOrder) -> bool:
-        """Tell whether the row is still this order's."""
-        return bool(self._core.orders[order.row]["client_order_id"].decode() == order.client_id)
-
-    def _status(self, order: KnownOrder) -> int:
-        return int(self._core.orders[order.row]["status"]) if self._is_ours(order) else 7
-
-    def _lots(self, order: KnownOrder, units: float) -> int:
-        market = self._core.markets[order.instrument]
-        return round(units * float(market["lot_denominator"]) / float(market["lot_numerator"]))
-
-    def _units(self, order: KnownOrder, lots: int) -> float:
-        return self._core.quantity(order.instrument, lots)
