@@ -233,7 +233,7 @@ class VenueModel:
         start, asked_ns = self.now, self.now
         while self.now - start < 60_000 * MS:
             self.step(100)
-            if self.events or self.orders.n_pending or self.orders.n_unknown:
+            if self.orders.n_unknown or any(self.orders._lost.values()):
                 asked_ns = self.now
         return asked_ns - start
 

@@ -6,14 +6,18 @@ not add up.
 Layer 4. Pure.
 """
 
+from typing import Final
+
 import numpy as np
 
 from livekit.engine.okx.words import KnownOrder, Word
-from livekit.events import Reject
+from livekit.events import Action, Reject
 from livekit.trading.core import TradingCore
 from livekit.trading.venue import apply_filled, apply_modified, apply_modify_refused
 
-__all__ = ["CoreOrders"]
+__all__ = ["FINAL_STATES", "CoreOrders"]
+
+FINAL_STATES: Final = frozenset({"filled", "canceled", "mmp_canceled"})
 
 
 class CoreOrders:
@@ -75,6 +79,19 @@ class CoreOrders:
             apply_modified(self._core.address, order.row, now_ns)
         else:
             apply_modify_refused(self._core.address, order.row, int(Reject.EXPIRED), now_ns)
+
+    def proves(self, order: KnownOrder, action: Action, word: Word, over_ns: int) -> bool:
+        """Tell whether a word says what became of a request of unknown outcome.
+
+        `over_ns`: a modification that was to be taken before it is taken no more.
+        """
+        if action is Action.NEW or word.state in FINAL_STATES:
+            return True
+        if action is Action.CANCEL:
+            return word.is_lookup
+        is_over = order.amend_expire_ns < over_ns
+        is_new = self.shows(order, word, "new_price", "new_lots")
+        return word.amend_result != "" or is_new or (word.is_lookup and is_over)
 
     def shows(self, order: KnownOrder, word: Word, price: str, lots: str) -> bool:
         """Tell whether the venue has an order with the price and lots of these fields."""

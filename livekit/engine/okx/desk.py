@@ -13,7 +13,7 @@ Layer 4. Pure.
 
 from typing import Final
 
-from livekit.engine.okx.applying import CoreOrders
+from livekit.engine.okx.applying import FINAL_STATES, CoreOrders
 from livekit.engine.okx.words import (
     KnownOrder,
     Outcome,
@@ -45,7 +45,6 @@ _MARGIN_NS: Final = 3_000 * _MS  # clocks differ, and the venue's look-up may la
 _ANSWER_NS: Final = 2_500 * _MS  # without an answer by then a request is unknown
 _QUERIES_NS: Final = (200 * _MS, 500 * _MS, 1_000 * _MS, 2_000 * _MS, 5_000 * _MS)
 _AUDIT_NS: Final = 30_000 * _MS  # an open order of which nothing was heard for so long is looked up
-_FINAL_STATES: Final = frozenset({"filled", "canceled", "mmp_canceled"})
 _CANCEL_REASONS: Final = {
     "2": Reject.REDUCE_ONLY,
     "13": Reject.NO_LIQUIDITY,
@@ -97,6 +96,8 @@ class OrderDesk:
             order = self._order(row)
             if action is Action.NEW:
                 order.expire_ns = now_ns + EXPIRE_NS
+            elif action is Action.MODIFY:
+                order.amend_expire_ns = now_ns + EXPIRE_NS
             self._waiting.append(self._outgoing(order, action, now_ns))
         core.header["n_sends"] = 0
         going = sorted(self._waiting, key=lambda one: one.action != Action.CANCEL)
@@ -204,15 +205,12 @@ class OrderDesk:
         self.counts["unknown"] += 1
         if action is Action.NEW and not order.is_known:
             apply_lost(self._core.address, order.row, now_ns)
-            self._unproven(order).add(Action.NEW)
+            self._lost.setdefault(order.client_id, set()).add(action)
         elif action is Action.NEW:
             end_send(self._core.address, order.row, int(action))
         else:
-            self._unproven(order).add(action)
+            self._lost.setdefault(order.client_id, set()).add(action)
         self._ask(order, now_ns)
-
-    def _unproven(self, order: KnownOrder) -> set[Action]:
-        return self._lost.setdefault(order.client_id, set())
 
     # What the venue says of an order.
 
@@ -233,7 +231,7 @@ class OrderDesk:
         self._apply_amendment(order, word, now_ns)
         if not self._applied.apply_fill(order, word, now_ns):
             self._ask(order, now_ns)  # a push is missing
-        final = word if word.state in _FINAL_STATES else order.last_word
+        final = word if word.state in FINAL_STATES else order.last_word
         if final is not None:
             self._apply_end(order, final, now_ns)
         else:
@@ -250,8 +248,6 @@ class OrderDesk:
             self._ask_again(order, now_ns)
             return
         self.counts["expired"] += 1
-        for action in self._lost.pop(client_id, set()):
-            end_send(self._core.address, order.row, int(action))
         apply_rejected(self._core.address, order.row, int(Reject.EXPIRED), now_ns)
         self._forget(order)
 
@@ -264,18 +260,16 @@ class OrderDesk:
 
     def _settle_lost(self, order: KnownOrder, word: Word, now_ns: int) -> None:
         """End requests of unknown outcome, now that the venue has said how the order is."""
-        lost = self._lost.pop(order.client_id, set())
-        for action in lost:
-            if action is Action.MODIFY and not word.is_lookup and word.amend_result == "":
-                self._unproven(order).add(action)  # a push of something else proves nothing
-                continue
-            if action is Action.CANCEL and word.state not in _FINAL_STATES and not word.is_lookup:
-                self._unproven(order).add(action)
+        for action in self._lost.pop(order.client_id, set()):
+            if not self._applied.proves(order, action, word, now_ns - _MARGIN_NS):
+                self._lost.setdefault(order.client_id, set()).add(action)
                 continue
             end_send(self._core.address, order.row, int(action))
-            if action is Action.MODIFY and word.is_lookup:
+            if word.state in FINAL_STATES:
+                continue
+            if action is Action.MODIFY and word.amend_result == "":
                 self._applied.compare_amendment(order, word, now_ns)
-            elif action is Action.CANCEL and word.state not in _FINAL_STATES:
+            elif action is Action.CANCEL:
                 code = int(Reject.EXPIRED)
                 refuse_request(self._core.address, order.row, int(Action.CANCEL), code, now_ns)
 
@@ -306,8 +300,6 @@ class OrderDesk:
             order.last_word = word
             return
         was_asked = self._end_pending(order, Action.CANCEL)
-        self._end_pending(order, Action.MODIFY)
-        self._end_pending(order, Action.NEW)
         address = self._core.address
         if word.state != "filled" and self._applied.status(order) < OrderStatus.FILLED:
             if was_asked or word.cancel_source == "1":
@@ -350,6 +342,9 @@ class OrderDesk:
         order.n_queries += 1
         wait = _QUERIES_NS[min(order.n_queries, len(_QUERIES_NS) - 1)]
         order.next_query_ns = now_ns + wait
+        provable_ns = max(order.expire_ns, order.amend_expire_ns) + _MARGIN_NS
+        if now_ns < provable_ns < order.next_query_ns:
+            order.next_query_ns = provable_ns + 1
 
     def hear_lookup(self, word: Word, now_ns: int) -> None:
         """Take a look-up's answer; see `hear`."""
@@ -358,6 +353,8 @@ class OrderDesk:
             order.is_asked = False
             order.next_query_ns = 0
         self.hear(word, now_ns)
+        if order is not None and self._lost.get(order.client_id):
+            self._ask_again(order, now_ns)
 
     # Small things.
 
@@ -393,6 +390,8 @@ class OrderDesk:
         """Keep nothing of a final order but its name, so that a late word finds it done."""
         order.is_done = True
         order.next_query_ns = 0
+        for action in (Action.NEW, Action.MODIFY, Action.CANCEL):
+            self._end_pending(order, action)
         self._lost.pop(order.client_id, None)
         if len(self._orders) > 4 * self._core.max_orders:
             done = [key for key, one in self._orders.items() if one.is_done]

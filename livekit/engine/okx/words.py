@@ -103,7 +103,8 @@ class KnownOrder:
     row: int
     client_id: str
     instrument: int
-    expire_ns: int = 0
+    expire_ns: int = 0  # after which the venue takes it no more
+    amend_expire_ns: int = 0  # the same of its modification
     venue_id: str = ""
     applied_lots: int = 0
     applied_cost: float = 0.0
