@@ -151,7 +151,7 @@ def test_readme_names_every_option_of_attach():
 
 def test_options_of_engine_start_are_settings():
     given = {action.dest for action in COMMANDS["engine start"]._actions}
-    assert given - {"help", "engine", "json", "config"} <= set(asdict(EngineSettings()))
+    assert given - {"help", "engine", "json", "config", "paper"} <= set(asdict(EngineSettings()))
 
 
 def test_readme_names_every_exit_code():
