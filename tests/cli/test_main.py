@@ -83,6 +83,7 @@ def test_commands_are_those_of_this_version():
         "livekit okx-sim",
         "livekit params",
         "livekit ps",
+        "livekit record",
         "livekit report",
         "livekit runs",
         "livekit runs rm",
