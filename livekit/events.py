@@ -51,7 +51,7 @@ __all__ = [
     "TimeInForce",
 ]
 
-ABI: Final = 1
+ABI: Final = 2
 """Number of the layouts below and of the segment's; both sides of a ring compare it."""
 
 SLOT_BYTES: Final = 256

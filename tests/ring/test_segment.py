@@ -102,9 +102,9 @@ BREAKAGES = {
         SegmentMismatchError,
         "starts with b'ANOTHER!', expected b'LIVEKIT1'",
     ),
-    "older ABI": (lambda made: write(made, "abi", 0), SegmentMismatchError, "ABI 0x0.*expects 0x1"),
-    "newer ABI": (lambda made: write(made, "abi", 2), SegmentMismatchError, "ABI 0x2.*expects 0x1"),
-    "negative ABI": (lambda made: write(made, "abi", -1), SegmentMismatchError, "expects 0x1"),
+    "older ABI": (lambda made: write(made, "abi", 0), SegmentMismatchError, "ABI 0x0.*expects 0x2"),
+    "newer ABI": (lambda made: write(made, "abi", 3), SegmentMismatchError, "ABI 0x3.*expects 0x2"),
+    "negative ABI": (lambda made: write(made, "abi", -1), SegmentMismatchError, "expects 0x2"),
     "half-made": (lambda made: write(made, "ready", 0), SegmentError, "half-made"),
     "nothing written yet": (
         lambda made: made.made.file.memory[:256].fill(0),
