@@ -135,7 +135,7 @@ def segment(runtime_dir):
 @pytest.mark.parametrize(
     ("field", "value", "error", "message"),
     [
-        ("abi", 99, SegmentMismatchError, "written by ABI 0x63, this process expects 0x1"),
+        ("abi", 99, SegmentMismatchError, "written by ABI 0x63, this process expects 0x2"),
         ("magic", b"ANOTHER!", SegmentMismatchError, "it is not livekit's"),
         ("boot_id", b"another boot", SegmentMismatchError, "of boot another boot, this is boot"),
         ("segment_bytes", 5, SegmentMismatchError, "its header says 5; it is truncated"),
