@@ -22,11 +22,14 @@ import numpy as np
 from llvmlite import binding
 from numba import config as numba_config
 from numba import types
+from numba.core import caching
+from numba.core.runtime import _nrt_python
 
 from livekit.errors import ConfigError
 
 __all__ = [
     "UNCOMPILED",
+    "CodeCache",
     "cache_folder",
     "compile_cached",
     "hot",
@@ -104,6 +107,27 @@ def _own_folder() -> Path:
     return cache_folder()
 
 
+@lru_cache(maxsize=1)
+def _add_runtime() -> None:
+    """Tell LLVM where the functions of Numba's memory are, as filling the registries does."""
+    for name, address in _nrt_python.c_helpers.items():
+        binding.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
+
+
+class CodeCache(caching.FunctionCache):  # type: ignore[misc] # Numba is untyped
+    """Numba's cache, that loads machine code without what only compiling needs.
+
+    Numba fills its registries (all it knows of NumPy and Python, 0.2 s) before it looks
+    into the cache. Code that is there was compiled with them and needs them no more, so a
+    process that finds everything compiled never fills them.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return what was compiled for a signature, or None."""
+        _add_runtime()
+        return self._load_overload(sig, target_context)
+
+
 def compile_cached(function: Callable[..., Any], folder: Path, **options: Any) -> Any:
     """Return `function` jitted, with its machine code cached below `folder`.
 
@@ -113,7 +137,9 @@ def compile_cached(function: Callable[..., Any], folder: Path, **options: Any) -
     previous = numba_config.CACHE_DIR
     numba_config.CACHE_DIR = str(folder)
     try:
-        return numba.njit(cache=True, **{**_OPTIONS, **options})(function)
+        dispatcher = numba.njit(**{**_OPTIONS, **options})(function)
+        dispatcher._cache = CodeCache(function)  # noqa: SLF001 - as enable_caching does
+        return dispatcher
     finally:
         numba_config.CACHE_DIR = previous
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from numba.core import caching
 
-from livekit.ring.jit import cache_folder, source_hash
+from livekit.ring.jit import CodeCache, cache_folder, source_hash
 from livekit.strategy.compiled.layout import Layout
 from livekit.strategy.compiled.rewrite import Rewriter, Text
 
@@ -80,7 +80,7 @@ class _Results(caching.CompileResultCacheImpl):
     _locator_classes: Final = [_Locator]
 
 
-class _Cache(caching.FunctionCache):
+class _Cache(CodeCache):
     _impl_class = _Results
 
 

@@ -11,9 +11,8 @@ Layer 2.
 
 from typing import Any, Final
 
-import numpy as np
 from numba import types
-from numba.extending import intrinsic, overload, overload_method
+from numba.extending import intrinsic, overload_method
 
 from livekit.errors import NotFoundError
 from livekit.events import ANY_INSTRUMENT, OrderType, TimeInForce
@@ -28,18 +27,9 @@ from livekit.strategy.compiled.kinds import (
     steps_at,
 )
 from livekit.strategy.compiled.refusal import Refusal, noun
-from livekit.strategy.context import book_row, position
+from livekit.strategy.context import book_row
 from livekit.strategy.context import log as write_log
-from livekit.strategy.layout import CONTEXT, STEPS, i64
-from livekit.strategy.requests import (
-    GIVEN_PRICE,
-    GIVEN_QUANTITY,
-    send_cancel,
-    send_cancel_all,
-    send_close,
-    send_modify,
-    send_new,
-)
+from livekit.strategy.layout import CONTEXT, STEPS
 
 __all__: list[str] = []
 
@@ -57,13 +47,6 @@ _SYMBOLS: Final = int(CONTEXT.fields["symbols"][1])  # type: ignore[index]
 def _check_number(kind: Any, what: str) -> None:
     if not isinstance(types.unliteral(kind), types.Number | types.Boolean):
         raise Refusal(f"{what} is {noun(kind)}, expected a number")
-
-
-def _check_whole(kind: Any, what: str) -> None:
-    if isinstance(kind, int | types.Omitted):  # a default, not given
-        return
-    if not isinstance(types.unliteral(kind), types.Integer | types.Boolean):
-        raise Refusal(f"{what} is {noun(kind)}, expected a whole number")
 
 
 @intrinsic(prefer_literal=True)
@@ -84,130 +67,6 @@ def _number(_typing, own, symbol):
         return constant_load(builder, constant_load(builder, args[0], _SYMBOLS), place * 8)
 
     return types.int64(own, symbol), codegen
-
-
-def _given(_value: Any) -> Any:
-    """Stand for 'is it given', decided by type where that can be (see below)."""
-
-
-@overload(_given)
-def _is_given(_value):
-    if isinstance(_value, types.NoneType | types.Omitted):
-        return lambda _value: False
-    if isinstance(_value, types.Optional):
-        return lambda _value: _value is not None
-    return lambda _value: True
-
-
-@intrinsic
-def _present(_typing, value):
-    """Return the value of one that may be None, and is not."""
-
-    def codegen(context, builder, signature, args):
-        return context.cast(builder, args[0], signature.args[0], signature.return_type)
-
-    return value.type(value), codegen
-
-
-def _float_or_nan(_value: Any) -> Any:
-    """Stand for a float, NaN where there is no value."""
-
-
-@overload(_float_or_nan)
-def _as_float(_value):
-    if isinstance(_value, types.NoneType | types.Omitted):
-        return lambda _value: np.nan
-    if isinstance(_value, types.Optional):
-        _check_number(_value.type, "price or quantity")
-        return lambda _value: np.nan if _value is None else float(_present(_value))
-    _check_number(_value, "price or quantity")
-    return lambda _value: float(_value)
-
-
-def _order_method(side: int) -> Any:
-    """Return the overload of buy (0) or sell (1)."""
-
-    def method(self, symbol, quantity, price=None, tif=_GTC, post_only=False, reduce_only=False):
-        _check_number(quantity, "quantity")
-        _check_whole(tif, "tif")
-
-        def send(self, symbol, quantity, price=None, tif=_GTC, post_only=False, reduce_only=False):
-            return send_new(
-                context_of(self),
-                _number(self, symbol),
-                side,
-                _LIMIT if _given(price) else _MARKET,
-                float(quantity),
-                _float_or_nan(price),
-                _GTX if post_only else i64(tif),
-                1 if reduce_only else 0,
-            )
-
-        return send
-
-    return method
-
-
-overload_method(StrategyType, "buy", prefer_literal=True)(_order_method(0))
-overload_method(StrategyType, "sell", prefer_literal=True)(_order_method(1))
-
-
-@overload_method(StrategyType, "send_order", prefer_literal=True)
-def _send_order(self, symbol, side, quantity, price=None):
-    _check_whole(side, "side")
-    _check_number(quantity, "quantity")
-
-    def send(self, symbol, side, quantity, price=None):
-        return send_new(
-            context_of(self),
-            _number(self, symbol),
-            i64(side),
-            _LIMIT if _given(price) else _MARKET,
-            float(quantity),
-            _float_or_nan(price),
-            _GTC,
-            0,
-        )
-
-    return send
-
-
-@overload_method(StrategyType, "modify")
-def _modify(self, order_id, quantity=None, price=None):
-    _check_whole(order_id, "order_id")
-
-    def send(self, order_id, quantity=None, price=None):
-        given = GIVEN_QUANTITY if _given(quantity) else 0
-        if _given(price):
-            given |= GIVEN_PRICE
-        return send_modify(
-            context_of(self), i64(order_id), _float_or_nan(quantity), _float_or_nan(price), given
-        )
-
-    return send
-
-
-@overload_method(StrategyType, "cancel")
-def _cancel(self, order_id):
-    _check_whole(order_id, "order_id")
-    return lambda self, order_id: send_cancel(context_of(self), i64(order_id))
-
-
-@overload_method(StrategyType, "cancel_all", prefer_literal=True)
-def _cancel_all(self, symbol=None):
-    if symbol is None or isinstance(symbol, types.NoneType | types.Omitted):
-        return lambda self, symbol=None: send_cancel_all(context_of(self), _ANY)
-    return lambda self, symbol=None: send_cancel_all(context_of(self), _number(self, symbol))
-
-
-@overload_method(StrategyType, "close", prefer_literal=True)
-def _close(self, symbol):
-    return lambda self, symbol: send_close(context_of(self), _number(self, symbol))
-
-
-@overload_method(StrategyType, "position", prefer_literal=True)
-def _position(self, symbol):
-    return lambda self, symbol: position(context_of(self), _number(self, symbol))
 
 
 @overload_method(StrategyType, "book", prefer_literal=True)

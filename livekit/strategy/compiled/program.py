@@ -22,7 +22,7 @@ from numba import types
 from numba.core import errors
 
 from livekit.errors import StrategyError
-from livekit.strategy.compiled import attributes, events, methods
+from livekit.strategy.compiled import attributes, events, methods, ordering
 from livekit.strategy.compiled.cache import attach_cache, digest
 from livekit.strategy.compiled.kinds import as_event, as_self
 from livekit.strategy.compiled.layout import Layout
@@ -34,7 +34,7 @@ from livekit.strategy.declaration import CALLBACKS, Declaration
 
 __all__ = ["Program", "build"]
 
-_REGISTERED: Final = (attributes, events, methods)
+_REGISTERED: Final = (attributes, events, methods, ordering)
 """Imported for what they teach Numba."""
 
 _SIGNATURE: Final = (types.int64, types.int64)
