@@ -21,7 +21,7 @@ def served():
     servers = []
 
     def start(handler):
-        server = serve(handler, "127.0.0.1", 0, compression=None, max_size=None)
+        server = serve(handler, "127.0.0.1", 0, compression=None, max_size=None, close_timeout=0.2)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         servers.append((server, thread))
