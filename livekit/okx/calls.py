@@ -20,6 +20,7 @@ from livekit.okx.requests import BATCH_OPS, OrderArgs, check_op, fields_of, iso_
 __all__ = [
     "Call",
     "account_config",
+    "account_instruments",
     "balance",
     "books",
     "cancel_all_after",
@@ -114,6 +115,11 @@ def server_time() -> Call:
 def instruments(kind: str, symbol: str = "", family: str = "") -> Call:
     """Return the call for instruments of a type: SPOT, SWAP, FUTURES or OPTION."""
     return _get("public/instruments", instType=kind, instId=symbol, instFamily=family)
+
+
+def account_instruments(kind: str, symbol: str = "", family: str = "") -> Call:
+    """Return the call for the instruments of a type that this account may trade."""
+    return _get("account/instruments", instType=kind, instId=symbol, instFamily=family)
 
 
 def account_config() -> Call:
