@@ -21,6 +21,7 @@ __all__ = [
     "Call",
     "account_config",
     "account_instruments",
+    "account_rate_limit",
     "balance",
     "books",
     "cancel_all_after",
@@ -37,6 +38,7 @@ __all__ = [
     "public_headers",
     "server_time",
     "set_leverage",
+    "system_status",
     "trade_fee",
 ]
 
@@ -172,6 +174,16 @@ def books(symbol: str, depth: int = 400) -> Call:
 def candles(symbol: str, bar: str = "1m", after: str = "", limit: int = 300) -> Call:
     """Return the call for a page of bars that open before `after` ms, newest first."""
     return _get("market/candles", instId=symbol, bar=bar, after=after, limit=str(limit))
+
+
+def account_rate_limit() -> Call:
+    """Return the call for how many orders the account may send."""
+    return _get("trade/account-rate-limit")
+
+
+def system_status() -> Call:
+    """Return the call for maintenance that is scheduled or under way."""
+    return _get("system/status")
 
 
 def trade_fee(kind: str, symbol: str = "", family: str = "") -> Call:

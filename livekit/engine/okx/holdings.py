@@ -111,22 +111,27 @@ class Holdings:
             as_of = max(as_of, account.uTime or 0)
             for row in account.details:
                 seen.add(row.ccy)
-                known = self._balances.setdefault(row.ccy, Balance(row.ccy))
-                time_ms = row.uTime or account.uTime or known.updated_ms
-                if time_ms >= known.cash_ms and _is_newer(known.cash_ms, time_ms, known, asked):
-                    known.cash, known.cash_ms = row.cashBal or 0.0, time_ms
-                if not _is_newer(known.updated_ms, time_ms, known, asked):
-                    continue
-                known.available = _spendable(row)
-                known.equity = row.eq or 0.0
-                known.updated_ms = time_ms
-                _note(known, self.serial, asked)
+                self._take_currency(row, account.uTime or 0, asked)
         if is_complete:
             for known in self._balances.values():
-                if known.currency not in seen and _is_over(known, known.cash_ms, as_of, asked):
-                    known.cash = known.available = known.equity = 0.0
-                    known.cash_ms = max(known.cash_ms, as_of)
+                if known.currency in seen:
+                    continue
+                if _is_over(known, known.cash_ms, as_of, asked):
+                    known.cash, known.cash_ms = 0.0, max(known.cash_ms, as_of)
+                if _is_over(known, known.updated_ms, as_of, asked):
+                    known.available = known.equity = 0.0
                     known.updated_ms = max(known.updated_ms, as_of)
+
+    def _take_currency(self, row: CurrencyRow, account_ms: int, asked: int) -> None:
+        """Take one currency; its cash may have been told before, on its quicker channel."""
+        known = self._balances.setdefault(row.ccy, Balance(row.ccy))
+        time_ms = row.uTime or account_ms or known.updated_ms
+        if _is_newer(known.cash_ms, time_ms, known, asked):
+            known.cash, known.cash_ms = row.cashBal or 0.0, time_ms
+        if _is_newer(known.updated_ms, time_ms, known, asked):
+            known.available, known.equity = _spendable(row), row.eq or 0.0
+            known.updated_ms = time_ms
+            _note(known, self.serial, asked)
 
     def take_cash(self, rows: Iterable[CashRow]) -> None:
         """Take what balance_and_position says of currencies: cash alone, and only changes."""
@@ -193,10 +198,14 @@ def _is_newer(known_ms: int, time_ms: int, known: Balance | Position, asked: int
 
 
 def _is_over(known: Balance | Position, known_ms: int, as_of: int, asked: int) -> bool:
-    """Tell whether absence from what is complete as of a time (0: not told) means zero."""
-    if as_of and known_ms > as_of:
-        return False
-    return asked < 0 or known.serial <= asked
+    """Tell whether absence from what is complete as of a time (0: not told) means zero.
+
+    Of the same millisecond a snapshot may be the older word; an answer is not, if nothing
+    was pushed since it was asked for.
+    """
+    if asked < 0:
+        return not as_of or known_ms < as_of
+    return known.serial <= asked and not (as_of and known_ms > as_of)
 
 
 def _note(known: Balance | Position, serial: int, asked: int) -> None:

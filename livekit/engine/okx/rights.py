@@ -13,7 +13,14 @@ from typing import Final
 from livekit.instruments import Instrument
 from livekit.okx.rest import AccountConfig
 
-__all__ = ["LEVELS", "config_problem", "config_warnings", "level_problem"]
+__all__ = [
+    "LEVELS",
+    "config_problem",
+    "config_warnings",
+    "level_problem",
+    "position_mode_problem",
+    "rights_problem",
+]
 
 LEVELS: Final = {"1": "spot", "2": "futures", "3": "multi-currency", "4": "portfolio"}
 """Account modes by acctLv."""
@@ -35,8 +42,8 @@ def level_problem(level: str, instruments: Sequence[Instrument]) -> str:
     return ""
 
 
-def config_problem(config: AccountConfig, instruments: Sequence[Instrument]) -> str:
-    """Return why an account or key must not trade, and what to do about it; or ""."""
+def rights_problem(config: AccountConfig) -> str:
+    """Return why a key must not trade, and what to do about it; or ""."""
     rights = ", ".join(sorted(config.permissions)) or "none"
     if "withdraw" in config.permissions:
         return (
@@ -48,15 +55,26 @@ def config_problem(config: AccountConfig, instruments: Sequence[Instrument]) -> 
             f"key may not trade (its rights: {rights}); give it the Trade right at OKX, or make "
             "another key"
         )
-    refused = level_problem(config.acctLv, instruments)
-    if refused:
-        return refused
-    if config.posMode != "net_mode" and any(one.kind != "spot" for one in instruments):
-        return (
-            f"position mode is {config.posMode!r}, expected 'net_mode'; close all positions and "
-            "orders, then choose one-way mode at OKX, under position mode"
-        )
     return ""
+
+
+def position_mode_problem(config: AccountConfig, instruments: Sequence[Instrument]) -> str:
+    """Return why the position mode cannot trade some instruments, and what to do; or ""."""
+    if config.posMode == "net_mode" or all(one.kind == "spot" for one in instruments):
+        return ""
+    return (
+        f"position mode is {config.posMode!r}, expected 'net_mode'; close all positions and "
+        "orders, then choose one-way mode at OKX, under position mode"
+    )
+
+
+def config_problem(config: AccountConfig, instruments: Sequence[Instrument]) -> str:
+    """Return the first reason why an account or key must not trade, with its fix; or ""."""
+    return (
+        rights_problem(config)
+        or level_problem(config.acctLv, instruments)
+        or position_mode_problem(config, instruments)
+    )
 
 
 def config_warnings(config: AccountConfig) -> list[str]:
