@@ -17,6 +17,7 @@ from livekit.cli import (
     bench,
     data,
     demo,
+    doctor,
     engines,
     okx_sim,
     record,
@@ -70,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
         data,
         record,
         okx_sim,
+        doctor,
         bench,
         reference,
     )

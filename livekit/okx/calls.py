@@ -20,6 +20,8 @@ from livekit.okx.requests import BATCH_OPS, OrderArgs, check_op, fields_of, iso_
 __all__ = [
     "Call",
     "account_config",
+    "account_instruments",
+    "account_rate_limit",
     "balance",
     "books",
     "cancel_all_after",
@@ -36,6 +38,7 @@ __all__ = [
     "public_headers",
     "server_time",
     "set_leverage",
+    "system_status",
     "trade_fee",
 ]
 
@@ -116,6 +119,11 @@ def instruments(kind: str, symbol: str = "", family: str = "") -> Call:
     return _get("public/instruments", instType=kind, instId=symbol, instFamily=family)
 
 
+def account_instruments(kind: str, symbol: str = "", family: str = "") -> Call:
+    """Return the call for the instruments of a type that this account may trade."""
+    return _get("account/instruments", instType=kind, instId=symbol, instFamily=family)
+
+
 def account_config() -> Call:
     """Return the call for the account's mode and the key's rights."""
     return _get("account/config")
@@ -166,6 +174,16 @@ def books(symbol: str, depth: int = 400) -> Call:
 def candles(symbol: str, bar: str = "1m", after: str = "", limit: int = 300) -> Call:
     """Return the call for a page of bars that open before `after` ms, newest first."""
     return _get("market/candles", instId=symbol, bar=bar, after=after, limit=str(limit))
+
+
+def account_rate_limit() -> Call:
+    """Return the call for how many orders the account may send."""
+    return _get("trade/account-rate-limit")
+
+
+def system_status() -> Call:
+    """Return the call for maintenance that is scheduled or under way."""
+    return _get("system/status")
 
 
 def trade_fee(kind: str, symbol: str = "", family: str = "") -> Call:

@@ -38,6 +38,8 @@ __all__ = [
     "FeeGroup",
     "Leverage",
     "Listing",
+    "Maintenance",
+    "OrderRate",
     "SwitchState",
     "parse_account_config",
     "parse_balance",
@@ -47,8 +49,10 @@ __all__ = [
     "parse_fills",
     "parse_leverage",
     "parse_listings",
+    "parse_order_rate",
     "parse_orders",
     "parse_positions",
+    "parse_status",
     "parse_time",
     "parse_trade_fee",
 ]
@@ -183,6 +187,30 @@ class SwitchState(Struct, frozen=True):
     ts: Milliseconds | Literal[""] = ""
 
 
+class Maintenance(Struct, frozen=True):
+    """A maintenance; `state` is scheduled, ongoing, pre_open, completed or canceled.
+
+    `env` is ``1`` for production and ``2`` for demo trading.
+    """
+
+    title: Text
+    state: Word
+    begin: Milliseconds
+    end: Milliseconds | Literal[""] = ""
+    env: Word = ""
+    system: Word = ""
+    maintType: Word = ""
+    serviceType: Word = ""
+
+
+class OrderRate(Struct, frozen=True):
+    """How many new and amended orders the account may send in two seconds."""
+
+    accRateLimit: Annotated[int, Meta(ge=0, lt=2**31)] | Literal[""]
+    nextAccRateLimit: Annotated[int, Meta(ge=0, lt=2**31)] | Literal[""] = ""
+    ts: Milliseconds | Literal[""] = ""
+
+
 class _Time(Struct):
     ts: Milliseconds
 
@@ -234,6 +262,8 @@ _bars: Final = _decoder(Bar)
 _fees: Final = _decoder(Fee)
 _leverages: Final = _decoder(Leverage)
 _switches: Final = _decoder(SwitchState)
+_maintenances: Final = _decoder(Maintenance)
+_order_rates: Final = _decoder(OrderRate)
 
 
 def _rows(decoder: "msgspec.json.Decoder[list[_Row]]", body: bytes) -> list[_Row]:
@@ -316,6 +346,16 @@ def parse_leverage(body: bytes) -> Leverage:
 def parse_cancel_all_after(body: bytes) -> SwitchState:
     """Return the state of the dead man's switch."""
     return _first(_switches, body)
+
+
+def parse_status(body: bytes) -> list[Maintenance]:
+    """Return the maintenance of ``system/status``; none, most of the time."""
+    return _rows(_maintenances, body)
+
+
+def parse_order_rate(body: bytes) -> OrderRate:
+    """Return the limit of ``trade/account-rate-limit``."""
+    return _first(_order_rates, body)
 
 
 def _listing(row: _Instrument) -> Listing:

@@ -37,6 +37,7 @@ PATH_LIMITS: Final[dict[str, tuple[int, int]]] = {
     "trade/fills": (60, 2000),
     "trade/fills-history": (10, 2000),
     "trade/cancel-all-after": (1, 1000),
+    "trade/account-rate-limit": (1, 1000),
 }
 """Requests and window (ms) by path; orders are counted by user and instrument."""
 

@@ -126,6 +126,12 @@ def _close_position(call: Call) -> list[Any] | Refusal:
     return [{**names, "clOrdId": done.client_id, "tag": call.get("tag")}]
 
 
+def _order_rate(call: Call) -> list[Any]:
+    """Return how many orders the account may send in two seconds."""
+    row = {"accRateLimit": "1000", "fillRatio": "", "mainFillRatio": "", "nextAccRateLimit": ""}
+    return [row | {"ts": str(call.now_ms)}]
+
+
 TRADE_ROUTES: Final[dict[tuple[str, str], Handler]] = {
     ("GET", "trade/order"): _order,
     ("GET", "trade/orders-pending"): _pending,
@@ -134,6 +140,7 @@ TRADE_ROUTES: Final[dict[tuple[str, str], Handler]] = {
     ("GET", "trade/fills"): _fills,
     ("GET", "trade/fills-history"): _fills_history,
     ("GET", "trade/orders-algo-pending"): lambda _: [],
+    ("GET", "trade/account-rate-limit"): _order_rate,
     ("POST", "trade/cancel-all-after"): _cancel_all_after,
     ("POST", "trade/close-position"): _close_position,
 }
