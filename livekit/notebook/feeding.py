@@ -23,7 +23,7 @@ __all__ = ["BEAT_S", "Feeding", "finite"]
 BEAT_S: Final = 0.1
 _TABLES: Final = 2  # beats
 _SLOW: Final = 5
-_HISTORY: Final = 50
+_HISTORY: Final = 20
 _GREETING_REPORTS: Final = 400
 _GREETING_TICKS: Final = 3000
 _LOG_LINES: Final = 200
@@ -217,6 +217,8 @@ class Feeding:
                 self._logs[name] = LogTail(log_path(self.view.engine, name))
             label = "engine" if name == "_engine" else name
             found += [f"{label}\t{line}" for line in self._logs[name].read(whole=whole)]
+        # All begin with a time of one form; what has none belongs to the line before it.
+        found.sort(key=lambda line: line.partition("\t")[2][:23])
         return found[-_LOG_LINES:]
 
     # The past.

@@ -316,8 +316,9 @@ class Ladder {
     const spread = known(market.bid) && known(market.ask) ? market.ask - market.bid : null;
     const side = market.last_side ? ` ${market.last_side === "buy" ? "▲" : "▼"}` : "";
     put(this.middle.firstChild, `${known(market.last) ? market.last.toFixed(places) + side : "–"}   spread ${known(spread) ? spread.toFixed(places) : "–"}`);
-    put(this.note, age === null ? "no market data yet" : age > 3000 ? `last seen ${span(age)} before the engine's time` : "");
-    this.note.classList.toggle("warn", age === null || age > 3000);
+    const limit = 3000 * Math.max(1, Number(this.desk.greeting.source.speed) || 1);
+    put(this.note, age === null ? "no market data yet" : age > limit ? `last seen ${span(age)} before the engine's time` : "");
+    this.note.classList.toggle("warn", age === null || age > limit);
   }
 }
 
@@ -327,7 +328,7 @@ class Tape {
     this.prints = [];
     this.count = 0;
     this.table = new Table("Public trades", [
-      { head: "time", left: true, text: (p) => clock(p.row[0], 1) },
+      { head: "time", left: true, text: (p) => clock(p.row[0]) },
       { head: "price", text: (p) => p.row[1].toFixed(digits(desk.steps().tick)), tone: (p) => p.row[3] },
       { head: "size", text: (p) => `${plain(p.row[2])} ${p.row[3] === "buy" ? "▲" : "▼"}`, tone: (p) => p.row[3] },
     ], "no trades yet");
@@ -359,7 +360,6 @@ class Positions {
       { head: "open PnL", text: (p) => signed(p.unrealized_pnl), tone: (p) => sign(p.unrealized_pnl) },
       { head: "fees", text: (p) => number(p.fees) },
       { head: "net PnL", text: (p) => signed(p.net_pnl), tone: (p) => sign(p.net_pnl) },
-      { head: "fills", text: (p) => plain(p.n_fills) },
     ], "flat: nothing traded yet");
     this.node = h("div", { class: "stack" }, this.canvas, this.table.node);
     this.desk = desk;
@@ -400,12 +400,11 @@ class Strategies {
     this.table = new Table("Strategies", [
       { head: "strategy", left: true, text: (s) => s.name },
       { head: "state", left: true, node: (cell, s) => { put(cell, s.state); cell.dataset.state = s.state; } },
-      { head: "heartbeat", text: (s) => s.state === "gone" ? "–" : span(Math.floor(s.heartbeat_ms / 100) * 100) },
+      { head: "heartbeat", text: (s) => s.state === "gone" ? "–" : `${(s.heartbeat_ms / 1000).toFixed(1)} s` },
       { head: "events", text: (s) => plain(s.received) },
       { head: "lag", text: (s) => plain(s.lag) },
       { head: "dropped", text: (s) => plain(s.dropped), tone: (s) => s.dropped ? "down" : "" },
-      { head: "p50", text: (s) => nanoseconds(this.latency(s.name).p50) },
-      { head: "p99", text: (s) => nanoseconds(this.latency(s.name).p99) },
+      { head: "p50 / p99", text: (s) => `${nanoseconds(this.latency(s.name).p50)} / ${nanoseconds(this.latency(s.name).p99)}` },
       { head: "orders", text: (s) => plain(s.orders) },
       { head: "rejects", text: (s) => plain(s.rejects) },
       { head: "fills", text: (s) => plain(s.fills) },
@@ -644,6 +643,8 @@ class History {
     this.ask();
   }
 
+  grow() { if (Number(this.slider.value) === 1) this.ask(); }
+
   ask() {
     const now = performance.now();
     if (this.asked && now - this.asked < 60) { clearTimeout(this.timer); this.timer = setTimeout(() => this.ask(), 70); return; }
@@ -679,8 +680,9 @@ class Log {
     const isAtEnd = this.node.scrollTop + this.node.clientHeight >= this.node.scrollHeight - 8;
     this.node.replaceChildren(...this.lines.map((line) => {
       const [who, text] = line.split("\t");
-      const tone = / (WARNING|ERROR) /.test(text) ? "loud" : "";
-      const short = text.replace(/^\d{4}-\d\d-\d\dT/, "").replace(/ (INFO|WARNING|ERROR) livekit\.[\w.]+/, (_, level) => level === "INFO" ? "" : ` ${level}`);
+      const tone = / (level=)?(WARNING|ERROR) /.test(text) ? "loud" : "";
+      const short = text.replace(/^\d{4}-\d\d-\d\dT/, "").replace(/^([\d:.]+)Z? level=(\w+) event=/, (_, at, level) => `${at} ${level === "INFO" ? "" : `${level} `}`)
+        .replace(/ (INFO|WARNING|ERROR) livekit\.[\w.]+/, (_, level) => level === "INFO" ? "" : ` ${level}`);
       return h("div", { class: tone }, h("b", {}, who.padEnd(10)), ` ${short}`);
     }));
     if (isAtEnd) this.node.scrollTop = this.node.scrollHeight;
@@ -813,6 +815,7 @@ class Desk {
       if (history) history.strategies(frame.strategies.map((s) => s.name));
     }
     if (frame.params && params) params.update(frame.params);
+    if (frame.history && history) history.grow();
     if (frame.logs && log) log.add(frame.logs);
     if (ladder && this.market) this.isLadder = true;
     if (positions && frame.account) positions.update(frame.account);
