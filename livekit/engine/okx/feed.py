@@ -171,6 +171,8 @@ class Feed:
         ts_recv : int
             The same, ns since the epoch.
         """
+        # What an earlier frame of the same read made us say bears a later time already.
+        ts_recv = max(ts_recv, self._ts)
         try:
             message = parse(frame)
             if not isinstance(message, BookPush | TradePush | TickerPush | CandlePush):
