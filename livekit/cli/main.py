@@ -26,6 +26,7 @@ from livekit.cli import (
     runs,
     strategies,
     sweep,
+    trading,
     verify,
 )
 from livekit.cli.output import print_error
@@ -68,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         report,
         engines,
         strategies,
+        trading,
         data,
         record,
         okx_sim,

@@ -29,6 +29,7 @@ from livekit.ring.memory import (
     store_i64,
     store_release,
 )
+from livekit.ring.panel import push_report
 from livekit.ring.spsc import peek, release
 from livekit.trading.layout import CORE, OUTBOX
 from livekit.trading.ledger import LEDGER, has_room, note_report, note_request, tick
@@ -39,6 +40,7 @@ __all__ = [
     "await_orders",
     "drain_outbox",
     "fall_asleep",
+    "submit_own",
     "take_orders",
     "tick_ledgers",
     "wake_up",
@@ -85,6 +87,7 @@ def drain_outbox(pump: int) -> None:
         view.reports_out += 1
         _count_report(pump, row)
         _note_report(pump, row)
+        push_report(view.board, row)
         if _deliver_row(pump, row) == 0:
             target = outbox_at(view.core, view.n_kept)
             if target != row:
@@ -148,11 +151,9 @@ def tick_ledgers(pump: int, now: int) -> None:
 
 
 @hot
-def _take_one(pump: int, ring: int, slot: int) -> int:
-    """Take one request; 0 when the core has no room for the reports it may cause."""
+def _hand_over(pump: int, ring: int) -> int:
+    """Give the core the request in the pump; 0 when it has no room for the reports it may cause."""
     view = record(PUMP, pump)
-    side = view.orders + ring * SIDE_BYTES
-    copy_lines(pump + _REQUEST, slot, 2)
     sequence = record(CORE, view.core).sequence
     if call4(view.on_request, view.core, ring, pump + _REQUEST, view.now) == OUTBOX_FULL:
         return 0
@@ -161,6 +162,30 @@ def _take_one(pump: int, ring: int, slot: int) -> int:
         is_admitted = record(CORE, view.core).sequence != sequence
         order_id = i64(view.request.order_id) if is_admitted else i64(0)
         note_request(ledger, i64(view.request.action), order_id)
+    return 1
+
+
+@hot
+def submit_own(pump: int, ring: int) -> int:
+    """Take the request in the pump, which the engine itself makes on a strategy's behalf.
+
+    Its reports are delivered. Returns 0 when the core has no room for them: nothing is done.
+    """
+    if _hand_over(pump, ring) == 0:
+        return 0
+    drain_outbox(pump)
+    ring_bells(record(PUMP, pump).hub)
+    return 1
+
+
+@hot
+def _take_one(pump: int, ring: int, slot: int) -> int:
+    """Take one request; 0 when the core has no room for the reports it may cause."""
+    view = record(PUMP, pump)
+    side = view.orders + ring * SIDE_BYTES
+    copy_lines(pump + _REQUEST, slot, 2)
+    if _hand_over(pump, ring) == 0:
+        return 0
     counters = record(SIDE, side).counters
     engine = record(ENGINE_COUNTERS, counters)
     engine.orders += 1

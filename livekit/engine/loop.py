@@ -19,10 +19,9 @@ import numpy as np
 
 from livekit import clock
 from livekit.config import MAX_INSTRUMENTS
-from livekit.engine import verbs
 from livekit.engine.bells import open_doorbell, watch_owner
-from livekit.engine.control import ControlServer
-from livekit.engine.folder import CONTROL, DOORBELL, EngineLock
+from livekit.engine.folder import DOORBELL, EngineLock
+from livekit.engine.front import Front
 from livekit.engine.intake import await_orders, drain_outbox, fall_asleep, take_orders, wake_up
 from livekit.engine.layout import PUMP
 from livekit.engine.live import LiveTurns
@@ -117,7 +116,7 @@ class EventEngine:
         self._selector = selectors.SelectSelector()
         self._doorbell = open_doorbell(lock.folder / DOORBELL, self._selector)
         self.supervisor = Supervisor(self.manager, self._selector, self._strategy_hangs)
-        self.control = ControlServer(lock.folder / CONTROL, verbs.table(self), self._selector)
+        self.front = Front(self, lock.folder, self._selector, self._make_room)
         self.is_stopping = False
         self.finished_ns = 0
         self._stop_by_ns = self._looked_ns = self._first_ns = 0
@@ -264,21 +263,11 @@ class EventEngine:
         self.source.look_after(now_ns)
         self.manager.poll(now_ns)
         self.supervisor.poll(now_ns)
-        self._show(now_ns)
+        self.front.poll(now_ns)
 
     def _dispatch(self, timeout_s: float) -> None:
         for key, _ in self._selector.select(timeout_s):
             key.data()
-
-    def _show(self, now_ns: int) -> None:
-        """Write the engine's counts into its segment, for anybody to read."""
-        header, pump = self.segment.header, self.pump[0]
-        header["heartbeat"], header["now"] = now_ns, pump["now"]
-        header["trading_state"] = int(self.core.router.state)
-        header["events_in"], header["orders_in"] = pump["events_in"], pump["orders_in"]
-        header["events_out"] = self.manager.hub.view["delivered"]
-        header["reports_out"] = pump["reports_out"]
-        header["position"], header["n_events"] = self.source.position, self.source.n_events
 
     # Strategies.
 
@@ -379,6 +368,7 @@ class EventEngine:
         self._drain()
         scratch = np.zeros(HISTOGRAM_WORDS, np.int64)
         observe(scratch.ctypes.data, 0)
+        self.front.warm_up()
 
     def _owner_gone(self) -> None:
         _log.warning("owner gone pid=%d", self.settings.owner_pid)
@@ -391,7 +381,7 @@ class EventEngine:
                 signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
             self.manager.unregister_strategy(slot, "killed at stop")
         self.source.close()
-        self.control.close()
+        self.front.close()
         self.recorder.close()
         self._lock.release()
         _log.info("engine stopped name=%s", self.settings.name)

@@ -4,18 +4,15 @@ Layer 4.
 """
 
 import logging
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from livekit import clock
+from livekit.engine.commands import Command, for_control
 from livekit.engine.folder import log_path
-from livekit.errors import ConfigError, NotFoundError
-from livekit.events import ANY_INSTRUMENT, PARAMS, Kind, Reject
-from livekit.ring import seqlock
+from livekit.errors import NotFoundError
+from livekit.events import Reject
 from livekit.ring.counters import percentiles
 from livekit.trading.layout import TradingState
 
@@ -42,8 +39,8 @@ def data_path(text: str) -> Path:
     return path
 
 
-def table(engine: "EventEngine") -> dict[str, Verb]:
-    """Return the verbs of an engine."""
+def table(engine: "EventEngine", commands: dict[str, Command]) -> dict[str, Verb]:
+    """Return the verbs of an engine: those that ask, and the commands."""
 
     def register(request: dict[str, Any], _peer: "Peer") -> dict[str, Any]:
         slot = engine.register(request)
@@ -60,11 +57,6 @@ def table(engine: "EventEngine") -> dict[str, Verb]:
         engine.manager.request_stop(slot)
         return {"name": slot.name, "pid": slot.pid, "start": slot.start}
 
-    def kill(_request: dict[str, Any], peer: "Peer") -> dict[str, Any]:
-        _log.warning("kill switch by_pid=%d", peer.pid)
-        canceled = engine.halt()
-        return {"trading": TradingState(engine.core.router.state).name, "orders_canceled": canceled}
-
     def stop(_request: dict[str, Any], peer: "Peer") -> dict[str, Any]:
         _log.info("stop asked by_pid=%d", peer.pid)
         engine.stop()
@@ -75,21 +67,15 @@ def table(engine: "EventEngine") -> dict[str, Verb]:
         engine.begin()
         return {"begun": True}
 
-    def params(request: dict[str, Any], peer: "Peer") -> dict[str, Any]:
-        slot = engine.manager.find(str(request["name"]))
-        _log.info("parameters changed name=%s by_pid=%d %s", slot.name, peer.pid, request["values"])
-        return _change_params(engine, slot, dict(request["values"]))
-
     return {
         "begin": begin,
         "detach": detach,
-        "kill": kill,
-        "params": params,
         "ping": lambda _request, _peer: {"pid": int(engine.segment.file.prefix["engine_pid"])},
         "ps": lambda _request, _peer: {"strategies": _rows(engine)},
         "register": register,
         "status": lambda _request, _peer: _status(engine),
         "stop": stop,
+        **for_control(commands),
     }
 
 
@@ -165,47 +151,3 @@ def strategy_row(engine: "EventEngine", slot: "StrategySlot") -> dict[str, Any]:
         "tick_to_order_ns": percentiles(sent["tick_to_order"]),
         "segment_bytes": slot.segment.n_bytes,
     }
-
-
-def _change_params(
-    engine: "EventEngine", slot: "StrategySlot", values: dict[str, Any]
-) -> dict[str, Any]:
-    """Give a running strategy new values of hot parameters, all at once."""
-    declared = {param["name"]: param for param in slot.segment.spec["params"]}
-    for name, value in values.items():
-        _check_hot(slot.name, name, value, declared)
-    for name, value in values.items():
-        declared[name]["value"] = value
-    dtype = np.dtype([(name, kind) for name, kind in slot.segment.spec["params_dtype"]], align=True)
-    lines = seqlock.round_lines(dtype.itemsize) // 64
-    memory = np.zeros(lines * 64, np.uint8)
-    row = memory[: dtype.itemsize].view(dtype)
-    for name in dtype.names or ():
-        row[name] = declared[name]["value"]
-    part = slot.segment.at("params_offset")
-    version = seqlock.publish_params(part, memory.ctypes.data, lines)
-    event = np.zeros(1, PARAMS)
-    event["kind"], event["instrument"], event["version"] = Kind.PARAMS, ANY_INSTRUMENT, version
-    engine.manager.deliver_params(slot, event)
-    return {
-        "name": slot.name,
-        "version": version,
-        "values": {n: p["value"] for n, p in declared.items()},
-    }
-
-
-def _check_hot(strategy: str, name: str, value: Any, declared: dict[str, Any]) -> None:
-    param = declared.get(name)
-    if param is None:
-        raise ConfigError(
-            f"strategy {strategy!r} has no parameter {name!r}; it has "
-            f"{', '.join(declared) or 'none'}"
-        )
-    if not param["hot"]:
-        raise ConfigError(
-            f"parameter {name!r} of {strategy!r} is not hot; detach and attach to change it"
-        )
-    low = -math.inf if param["low"] is None else param["low"]
-    high = math.inf if param["high"] is None else param["high"]
-    if not isinstance(value, int | float) or not low <= value <= high:
-        raise ConfigError(f"parameter {name!r} is {value!r}, expected {low:g} to {high:g}")

@@ -15,7 +15,7 @@ because nothing traded. (A first ticker is state, not a print, and is passed on.
 Layer 2. Pure: the time of receipt is an argument.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from struct import Struct
 from typing import Final
 
@@ -52,6 +52,7 @@ _TICKER_ROW: Final = Struct("<BBHIQqqdddd")
 _TRADE_ROW: Final = Struct("<BBHIQqqddqII")
 _BAR_ROW: Final = Struct("<BBHIQqqdddddqq")
 _GAP_ROW: Final = Struct("<BBHIQqq8I")
+_CONNECTION_ROW: Final = Struct("<BBHIQqqq24x")
 
 
 class Normalizer:
@@ -116,6 +117,23 @@ class Normalizer:
             if only is None or ("trades", symbol) in only:
                 instrument.has_printed, instrument.connected_ns = False, ts_recv
         return self._n
+
+    def announce(self, ts_recv: int, symbols: Iterable[str], *, is_connected: bool) -> int:
+        """Write a CONNECTION for each of some symbols; return how many."""
+        self._n = 0
+        for symbol in symbols:
+            instrument = self._instrument(symbol)
+            if instrument is None:
+                continue
+            offset = self._next(Kind.CONNECTION)
+            head = (Kind.CONNECTION, 0, instrument.number, 0, self._sequence - 1, ts_recv, ts_recv)
+            _CONNECTION_ROW.pack_into(self._buffer, offset, *head, is_connected)
+        return self._n
+
+    @property
+    def symbols(self) -> Iterable[str]:
+        """The instruments wanted."""
+        return self._numbers.keys()
 
     @property
     def address(self) -> int:

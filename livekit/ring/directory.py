@@ -4,25 +4,35 @@
     directory INSTRUMENT rows, appended and never changed; `n_instruments` is published last
     board     per instrument the last ticker, quote, trade and book behind one seqlock,
               for anybody who wants to look without being a strategy
+    panel     the account, its orders, prints, reports and last minutes (`ring/panel`)
 Layer 1.
 """
 
+import enum
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from livekit.config import MAX_INSTRUMENTS
-from livekit.errors import ConfigError
+from livekit.errors import ConfigError, SegmentMismatchError
 from livekit.events import BOOK, HEAD, QUOTE, TICKER, TRADE, Kind
 from livekit.instruments import INSTRUMENT, Instrument
 from livekit.ring import mapping
 from livekit.ring.counters import HISTOGRAM_WORDS
 from livekit.ring.jit import hot
 from livekit.ring.memory import copy_lines, fence, load_i64, record, store_release
+from livekit.ring.panel import BOARD_BYTES, PANEL_BYTES, push_print
 from livekit.ring.spsc import event_lines
 
-__all__ = ["BOARD_ROW", "ENGINE_HEADER", "ENGINE_SEGMENT", "EngineSegment", "post"]
+__all__ = [
+    "BOARD_ROW",
+    "ENGINE_HEADER",
+    "ENGINE_SEGMENT",
+    "EngineSegment",
+    "EngineState",
+    "post",
+]
 
 ENGINE_SEGMENT: Final = "_engine"
 """File name of the engine's segment; no strategy's name can start with an underscore."""
@@ -42,13 +52,31 @@ ENGINE_HEADER: Final = np.dtype(
             "n_events",  # events of the replay, 0 when live
             "first_ts",
             "last_ts",
+            "state",  # EngineState
+            "started",  # CLOCK_MONOTONIC ns
+            "events_dropped",
+            "deaths",  # strategies that died without a word
+            "hangs",
+            "wall",  # wall clock of the last look, ns since the epoch
             "tick",  # CLOCK_MONOTONIC ns an engine turn takes, by histogram
+            "about",  # JSON: where its data and orders go
         ],
-        "formats": ["<i8"] * 12 + [("<i8", (HISTOGRAM_WORDS,))],
-        "offsets": [*range(256, 256 + 12 * 8, 8), 1024],
+        "formats": ["<i8"] * 18 + [("<i8", (HISTOGRAM_WORDS,)), "S2048"],
+        "offsets": [*range(256, 256 + 18 * 8, 8), 1024, 6144],
         "itemsize": 8192,
     }
 )
+
+
+class EngineState(enum.IntEnum):
+    """What an engine does."""
+
+    STARTING = 0
+    RUNNING = 1
+    HELD = 2  # it waits for strategies before the first event
+    FINISHED = 3  # the replay is over
+    STOPPING = 4
+
 
 BOARD_ROW: Final = np.dtype(
     {
@@ -61,7 +89,10 @@ BOARD_ROW: Final = np.dtype(
 
 _DIRECTORY: Final = ENGINE_HEADER.itemsize
 _BOARD: Final = _DIRECTORY + MAX_INSTRUMENTS * INSTRUMENT.itemsize
-_TOTAL: Final = _BOARD + MAX_INSTRUMENTS * BOARD_ROW.itemsize
+_PANEL: Final = _BOARD + MAX_INSTRUMENTS * BOARD_ROW.itemsize
+_TOTAL: Final = _PANEL + PANEL_BYTES
+
+assert _PANEL - _BOARD == BOARD_BYTES
 
 _PLACES: Final = np.zeros(16, np.int64)
 for _kind, _place in (
@@ -91,6 +122,8 @@ def post(board: int, event: int) -> None:
     fence()
     copy_lines(row + place, event, event_lines(event))
     store_release(row, version + 2)
+    if place == 192:
+        push_print(board, event)
 
 
 class EngineSegment:
@@ -101,6 +134,8 @@ class EngineSegment:
     header : ENGINE_HEADER record
     directory : INSTRUMENT[MAX_INSTRUMENTS]
     board : BOARD_ROW[MAX_INSTRUMENTS]
+    board_address, panel_address : int
+        Of the first byte of either.
     """
 
     def __init__(self, file: mapping.Mapping) -> None:
@@ -109,6 +144,7 @@ class EngineSegment:
         self.directory = file.part(INSTRUMENT, _DIRECTORY, MAX_INSTRUMENTS)
         self.board = file.part(BOARD_ROW, _BOARD, MAX_INSTRUMENTS)
         self.board_address = file.address + _BOARD
+        self.panel_address = file.address + _PANEL
 
     @classmethod
     def create(cls, folder: Path, *, generation: int, engine: str) -> "EngineSegment":
@@ -128,6 +164,11 @@ class EngineSegment:
         """Map the engine's segment after every check of `mapping`."""
         file = mapping.open_verified(folder / ENGINE_SEGMENT, allow_dead=allow_dead)
         mapping.require_place(file)
+        if file.memory.size != _TOTAL:
+            raise SegmentMismatchError(
+                f"segment {str(file.path)!r} has {file.memory.size} bytes, expected {_TOTAL}; the "
+                "engine is of another livekit version, restart it"
+            )
         return cls(file)
 
     def append(self, instrument: Instrument) -> int:

@@ -60,7 +60,7 @@ def check_gates(core: int, strategy: int) -> int:
     """Refuse what the strategy's gate or the state of trading refuses."""
     if record(STRATEGY, strategy_at(core, strategy)).gate != OPEN:
         return STRATEGY_FENCED
-    return TRADING_HALTED if record(CORE, core).state == HALTED else NONE
+    return TRADING_HALTED if record(CORE, core).state >= HALTED else NONE
 
 
 @inner

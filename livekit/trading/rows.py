@@ -40,6 +40,7 @@ class TradingState(enum.IntEnum):
     ACTIVE = 0
     REDUCING = 1
     HALTED = 2
+    PAUSED = 3  # only cancels, as when halted, but what rests stays and trading may go on
 
 
 class Gate(enum.IntEnum):

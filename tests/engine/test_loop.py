@@ -75,7 +75,7 @@ def test_engine_after_a_killed_one_cleans_up_and_says_so(engine):
     with pytest.raises(NotRunningError):
         status()
     (line,) = engine(wait_for=1)["swept"]
-    assert line.startswith("cleaned up after engine 'main', which is gone: 3 files")
+    assert line.startswith("cleaned up after engine 'main', which is gone: 4 files")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from livekit.okx.messages import BOOK_CHANNELS, BookPush, CandlePush, TickerPush
 from livekit.okx.phases import Action, Alarm, Close, Down, Link, Open, Phase, Send, Swap, Up
 from livekit.okx.session import Session
 from livekit.ring.counters import HISTOGRAM_WORDS, observe, percentiles
+from livekit.store.recorder_raw import RawLog
 
 if TYPE_CHECKING:
     from livekit.engine.okx.feed import Feed
@@ -66,10 +67,14 @@ class Connection:
     Parameters
     ----------
     number : int
+    name : str
+        Of its raw frames' files.
     url : str
     session : Session
     feed : Feed
         Gets the frames.
+    raw : RawLog, optional
+        Keeps them as they came.
 
     Attributes
     ----------
@@ -77,16 +82,28 @@ class Connection:
         CLOCK_MONOTONIC of when the session was last live from nothing.
     last_problem : str
         Why it was last not live.
+    symbols : set of str
+        Instruments that it carries something of.
     """
 
-    def __init__(self, number: int, url: str, session: Session, feed: "Feed") -> None:
-        self.number, self.url, self.session, self._feed = number, url, session, feed
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        url: str,
+        session: Session,
+        feed: "Feed",
+        raw: RawLog | None = None,
+    ) -> None:
+        self.number, self.name, self.url = number, name, url
+        self.session, self._feed, self._raw = session, feed, raw
         self._selector: selectors.BaseSelector | None = None
         self._sockets: dict[int, WebSocket] = {}
         self._registered: dict[int, tuple[int, int]] = {}
         self._taken_over: set[tuple[str, str]] = set()
         self._keys = {(one.channel, one.symbol) for one in session.arguments}
         self._arguments = {(one.channel, one.symbol): one for one in session.arguments}
+        self.symbols = {one.symbol for one in session.arguments}
         self.up_ns = 0
         self.last_problem = ""
         self.n_frames = self.n_bytes = 0
@@ -100,6 +117,18 @@ class Connection:
         """Close every socket at once."""
         for number in list(self._sockets):
             self._forget(number)
+        if self._raw is not None:
+            self._raw.close()
+
+    def keep(self, ts_recv: int, frame: bytes, *, is_spare: bool = False) -> None:
+        """Keep a frame as it came, where raw frames are kept."""
+        if self._raw is not None:
+            self._raw.append(ts_recv, frame, is_spare=is_spare)
+
+    def mark(self, ts: int, what: dict[str, Any]) -> None:
+        """Note beside the raw frames what the feed did without one."""
+        if self._raw is not None:
+            self._raw.mark(ts, what)
 
     def tick(self, now: int) -> None:
         """Look at the time; CLOCK_MONOTONIC."""
@@ -160,9 +189,11 @@ class Connection:
         if link is not None and link.phase is Phase.CONNECTING and self._is_open(websocket):
             self.act(self.session.opened(number, clock.monotonic_ns()))
         if frames and link is not None:
-            self.session.heard(link, websocket.received_ns)
+            read_ns = websocket.received_ns
+            self.session.heard(link, read_ns)
+            ts_recv = self._feed.stamp(clock.monotonic_ns() - read_ns)
             for frame in frames:
-                self._feed.take(self, link, frame, websocket.received_ns)
+                self._feed.take(self, link, frame, read_ns, ts_recv)
                 if self._sockets.get(number) is not websocket:
                     return
         if websocket.state is WebSocketState.CLOSED:
@@ -210,11 +241,11 @@ class Connection:
         elif isinstance(action, Up):
             self.up_ns = clock.monotonic_ns()
             _log.info("connection %d live url=%s", self.number, self.url)
-            self._feed.announce()
+            self._feed.announce(self)
         else:
             _log.warning("connection %d down: %s", self.number, action.reason)
             kept, self._taken_over = self._taken_over, set()
-            self._feed.lose(self._keys - kept)
+            self._feed.lose(self, self._keys - kept)
 
     def drop(self, link: Link, reason: str) -> None:
         """End a link's connection; the session will make another."""
@@ -286,6 +317,7 @@ class Connection:
             "frames": n_frames,
             "bytes": n_bytes,
             "problem": "" if is_live else self.last_problem,
+            "raw": None if self._raw is None else self._raw.describe(),
         }
 
 

@@ -1,0 +1,1 @@
+"""livekit in a notebook."""
