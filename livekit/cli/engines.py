@@ -20,9 +20,11 @@ from livekit.cli.output import (
     print_table,
 )
 from livekit.config import DEFAULT_ENGINE
+from livekit.errors import ConfigError
 
 __all__ = ["add_engine", "add_parsers", "strategy_tables"]
 
+_VENUES: Final = {"paper": "paper exchange", "demo": "orders go to demo trading"}
 _LATENCIES: Final = ("latency_ns", "tick_to_order_ns")
 
 
@@ -86,7 +88,15 @@ def _add_start(verbs: Any) -> None:
 
 
 def _add_exchange(start: Any) -> None:
-    start.add_argument("--paper", action="store_true", help="trade on paper (the default)")
+    venue = start.add_mutually_exclusive_group()
+    for name, text in (
+        ("paper", "trade on paper (the default)"),
+        ("demo", "trade on the exchange's demo, or on a simulator"),
+        ("live", "trade with real money: closed so far"),
+    ):
+        venue.add_argument(
+            f"--{name}", dest="venue", action="store_const", const=name, default=None, help=text
+        )
     start.add_argument("--env", help="of an exchange: sim, demo or live (default: live)")
     start.add_argument("--url", help="of a simulator, such as http://127.0.0.1:8000")
     start.add_argument("--region", help="of the exchange: global, eea or us (default: global)")
@@ -98,14 +108,32 @@ def _add_exchange(start: Any) -> None:
 def _start(options: argparse.Namespace) -> None:
     from livekit.engine.launch import start_engine
     from livekit.engine.settings import load_settings
+    from livekit.engine.venue import LIVE_CLOSED
 
-    names = ["source", "data", "speed", "wait", "wait_for", "policy", "cash", "maker", "taker"]
+    if options.venue == "live":
+        raise ConfigError(LIVE_CLOSED)
+    names = [
+        "venue",
+        "source",
+        "data",
+        "speed",
+        "wait",
+        "wait_for",
+        "policy",
+        "cash",
+        "maker",
+        "taker",
+    ]
     names += ["latency", "queue", "funding", "env", "url", "region"]
     overrides = {name: getattr(options, name) for name in names}
     overrides["name"] = options.engine
     overrides["symbols"] = options.symbols.split(",") if options.symbols else None
     overrides["channels"] = options.channels.split(",") if options.channels else None
+    if options.venue == "demo" and options.env is None:
+        overrides["env"] = "demo"
     settings = load_settings(options.config, overrides)
+    if settings.venue == "live":
+        raise ConfigError(LIVE_CLOSED)
     settings.data = str(Path(settings.data).expanduser().resolve())
     answer = start_engine(settings)
     if options.json:
@@ -116,8 +144,9 @@ def _start(options: argparse.Namespace) -> None:
     what = f"{settings.source} of {settings.data} at {settings.speed}"
     if settings.source != "replay":
         what = f"{settings.source} {settings.env}, {', '.join(settings.symbols)}"
+    venue = _VENUES[settings.venue]
     print(
-        f"engine {settings.name!r} started (pid {answer['pid']}): {what}, paper exchange\n"
+        f"engine {settings.name!r} started (pid {answer['pid']}): {what}, {venue}\n"
         "next: livekit attach strategies/momentum.py; livekit status; livekit engine stop"
     )
 

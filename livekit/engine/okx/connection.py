@@ -7,7 +7,7 @@ import logging
 import selectors
 import struct
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -19,10 +19,7 @@ from livekit.okx.session import Session
 from livekit.ring.counters import HISTOGRAM_WORDS, observe, percentiles
 from livekit.store.recorder_raw import RawLog
 
-if TYPE_CHECKING:
-    from livekit.engine.okx.feed import Feed
-
-__all__ = ["Connection", "MarketPush", "Measures"]
+__all__ = ["Connection", "MarketPush", "Measures", "Owner"]
 
 _log: Final = logging.getLogger(__name__)
 _TIMES: Final = struct.Struct("<qq")
@@ -61,6 +58,24 @@ class Measures:
         }
 
 
+class Owner(Protocol):
+    """Who a connection is for: the feed, or an account's private line."""
+
+    def stamp(self, age_ns: int = 0) -> int:
+        """Return the wall clock's time so long ago, ns since the epoch."""
+
+    def take(
+        self, connection: "Connection", link: Link, frame: bytes, read_ns: int, ts_recv: int
+    ) -> None:
+        """Take one frame of a link."""
+
+    def announce(self, connection: "Connection") -> None:
+        """Take note that the session is live."""
+
+    def lose(self, connection: "Connection", keys: set[tuple[str, str]]) -> None:
+        """Take note that the session is not live any more."""
+
+
 class Connection:
     """A session and the sockets of its links.
 
@@ -71,7 +86,7 @@ class Connection:
         Of its raw frames' files.
     url : str
     session : Session
-    feed : Feed
+    feed : Owner
         Gets the frames.
     raw : RawLog, optional
         Keeps them as they came.
@@ -92,7 +107,7 @@ class Connection:
         name: str,
         url: str,
         session: Session,
-        feed: "Feed",
+        feed: "Owner",
         raw: RawLog | None = None,
     ) -> None:
         self.number, self.name, self.url = number, name, url

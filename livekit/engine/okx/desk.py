@@ -76,6 +76,7 @@ class OrderDesk:
         self._core = core
         self._applied = CoreOrders(core)
         self._orders: dict[str, KnownOrder] = {}
+        self._open: dict[str, KnownOrder] = {}  # those of them that are not done
         self._pending: dict[str, PendingRequest] = {}
         self._waiting: list[Outgoing] = []
         self._lost: dict[str, set[Action]] = {}  # requests of unknown outcome, by order
@@ -119,18 +120,30 @@ class OrderDesk:
         return len(self._pending)
 
     @property
+    def n_open(self) -> int:
+        """Orders that are not known to have ended."""
+        return len(self._open)
+
+    @property
+    def n_asked(self) -> int:
+        """Orders of which a look-up is wanted or under way."""
+        return sum(one.next_query_ns > 0 or one.is_asked for one in self._open.values())
+
+    def open_ids(self) -> list[str]:
+        """Return the client order ids of `n_open`."""
+        return list(self._open)
+
+    @property
     def n_unknown(self) -> int:
         """Orders of which nobody knows what became."""
-        return sum(
-            self._applied.status(one) == OrderStatus.UNKNOWN for one in self._orders.values()
-        )
+        return sum(self._applied.status(one) == OrderStatus.UNKNOWN for one in self._open.values())
 
     def _order(self, row: int) -> KnownOrder:
         client_id = self._core.orders[row]["client_order_id"].decode()
         known = self._orders.get(client_id)
         if known is None:
             known = KnownOrder(row, client_id, int(self._core.orders[row]["instrument"]))
-            self._orders[client_id] = known
+            self._orders[client_id] = self._open[client_id] = known
         return known
 
     def _outgoing(self, order: KnownOrder, action: Action, now_ns: int) -> Outgoing:
@@ -196,9 +209,13 @@ class OrderDesk:
         for request_id, pending in list(self._pending.items()):
             del self._pending[request_id]
             self._lose(pending.order, pending.action, now_ns)
-        for order in self._orders.values():
-            if order.is_known and not order.is_done:
-                self._ask(order, now_ns)  # its pushes are not repeated
+        self.ask_all(now_ns)  # pushes are not repeated
+
+    def ask_all(self, now_ns: int) -> None:
+        """Have every order looked up that the venue has: nobody says what becomes of them."""
+        for order in self._open.values():
+            if order.is_known:
+                self._ask(order, now_ns)
 
     def _lose(self, order: KnownOrder, action: Action, now_ns: int) -> None:
         """Note that the outcome of a request is unknown, and ask for its order."""
@@ -324,8 +341,8 @@ class OrderDesk:
                 del self._pending[request_id]
                 self._lose(pending.order, pending.action, now_ns)
         due = []
-        for order in self._orders.values():
-            if order.heard_ns and not order.is_done and now_ns - order.heard_ns > _AUDIT_NS:
+        for order in self._open.values():
+            if order.heard_ns and now_ns - order.heard_ns > _AUDIT_NS:
                 self._ask(order, now_ns)  # pushes carry no number that would show a lost one
             if order.next_query_ns and not order.is_asked and now_ns >= order.next_query_ns:
                 order.is_asked = True
@@ -390,6 +407,7 @@ class OrderDesk:
         """Keep nothing of a final order but its name, so that a late word finds it done."""
         order.is_done = True
         order.next_query_ns = 0
+        self._open.pop(order.client_id, None)
         for action in (Action.NEW, Action.MODIFY, Action.CANCEL):
             self._end_pending(order, action)
         self._lost.pop(order.client_id, None)

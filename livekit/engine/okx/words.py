@@ -4,20 +4,11 @@ Layer 4. Pure.
 """
 
 from dataclasses import dataclass, field
-from enum import Enum
 
 from livekit.events import Action
+from livekit.okx.codes import Outcome
 
 __all__ = ["Fill", "KnownOrder", "Outcome", "Outgoing", "PendingRequest", "Query", "Word"]
-
-
-class Outcome(Enum):
-    """What became of a request."""
-
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    NOT_SENT = "not sent"  # surely not processed
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
