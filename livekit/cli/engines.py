@@ -19,6 +19,7 @@ from livekit.cli.output import (
     print_rich,
     print_table,
 )
+from livekit.cli.venues import order_rows
 from livekit.config import DEFAULT_ENGINE
 from livekit.errors import ConfigError
 
@@ -196,6 +197,7 @@ def _status(options: argparse.Namespace) -> None:
             if feed is None
             else feed_rows(feed)
         ),
+        *(order_rows(status["orders"]) if status["orders"] else []),
         ("event time", _time(status["now"])),
         ("events in", f"{status['events_in']:,} ({number(status['events_per_s'], 0)}/s)"),
         ("events out", f"{status['events_out']:,}, dropped {status['events_dropped']:,}"),
@@ -206,7 +208,8 @@ def _status(options: argparse.Namespace) -> None:
     ]
     print_table(("engine", f"{status['engine']} (pid {status['pid']})"), rows)
     if feed is not None:
-        print_rich(connection_table(feed["connections"]))
+        lines = [status["orders"]["line"]] if status["orders"] else []
+        print_rich(connection_table([*feed["connections"], *lines]))
     if status["strategies"]:
         print_rich(*strategy_tables(status["strategies"]))
 

@@ -18,6 +18,7 @@ from livekit.errors import ConfigError
 from livekit.okx.requests import BATCH_OPS, OrderArgs, check_op, fields_of, iso_time, sign
 
 __all__ = [
+    "PATHS",
     "Call",
     "account_config",
     "account_instruments",
@@ -51,6 +52,7 @@ PATHS: Final = {
     "cancel-order": "trade/cancel-order",
     "batch-cancel-orders": "trade/cancel-batch-orders",
 }
+"""Path of an order operation below ``/api/v5/``, by its name over WebSocket."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,11 @@ Source: PROTOCOL 6.6; OKX API v5, "Cancel All After", read 2026-08.
 Layer 4. Pure: time is an argument, sending the caller's.
 """
 
-from typing import Final
+from typing import Any, Final
+
+from livekit.errors import FeedError
+from livekit.net.rest import Answer
+from livekit.okx import rest
 
 __all__ = ["TIMEOUT_S", "DeadMan"]
 
@@ -44,8 +48,12 @@ class DeadMan:
         self._is_asked, self._asked_ns = True, now_ns
         return True
 
-    def take_answer(self, failure: str) -> None:
-        """Take the answer to arming it; `failure` is empty when it is armed."""
+    def take_answer(self, answer: Answer) -> None:
+        """Take the answer to arming it."""
+        self.end(_failure(answer))
+
+    def end(self, failure: str) -> None:
+        """Take the end of arming it; `failure` is empty when it is armed."""
         self._is_asked = False
         if failure:
             self.n_failures += 1
@@ -67,3 +75,22 @@ class DeadMan:
     def left_s(self, now_ns: int) -> float:
         """Return how long the exchange waits yet, s; 0 when it is not armed."""
         return max(0, self._armed_until_ns - now_ns) / _SECOND_NS
+
+    def describe(self, now_ns: int) -> dict[str, Any]:
+        """Return what ``livekit status`` shows of it."""
+        return {
+            "left_s": self.left_s(now_ns),
+            "failures": self.n_failures,
+            "last_failure": self.last_failure,
+        }
+
+
+def _failure(answer: Answer) -> str:
+    """Return why the switch is not armed, "" when it is."""
+    if answer.status != 200:
+        return f"HTTP {answer.status}" if answer.status else answer.body.decode(errors="replace")
+    try:
+        rest.parse_cancel_all_after(answer.body)
+    except FeedError as error:
+        return str(error)
+    return ""

@@ -15,6 +15,7 @@ from typing import Final
 
 from livekit.engine.okx.applying import FINAL_STATES, CoreOrders
 from livekit.engine.okx.words import (
+    MARGIN_NS,
     KnownOrder,
     Outcome,
     Outgoing,
@@ -23,6 +24,7 @@ from livekit.engine.okx.words import (
     Word,
 )
 from livekit.events import Action, OrderStatus, Reject
+from livekit.okx.codes import CANCEL_REASONS
 from livekit.trading.core import TradingCore
 from livekit.trading.sending import end_send
 from livekit.trading.venue import (
@@ -41,20 +43,8 @@ _MS: Final = 1_000_000
 EXPIRE_NS: Final = 2_000 * _MS
 """How long after it is sent the venue may still take a request."""
 
-_MARGIN_NS: Final = 3_000 * _MS  # clocks differ, and the venue's look-up may lag behind it
 _ANSWER_NS: Final = 2_500 * _MS  # without an answer by then a request is unknown
-_QUERIES_NS: Final = (200 * _MS, 500 * _MS, 1_000 * _MS, 2_000 * _MS, 5_000 * _MS)
 _AUDIT_NS: Final = 30_000 * _MS  # an open order of which nothing was heard for so long is looked up
-_CANCEL_REASONS: Final = {
-    "2": Reject.REDUCE_ONLY,
-    "13": Reject.NO_LIQUIDITY,
-    "14": Reject.NO_LIQUIDITY,
-    "15": Reject.PRICE_BAND,
-    "22": Reject.REDUCE_ONLY,
-    "23": Reject.REDUCE_ONLY,
-    "31": Reject.POST_ONLY_WOULD_TAKE,
-}
-"""Why the venue ended an order, by its cancelSource; others are reported as VENUE."""
 
 
 class OrderDesk:
@@ -126,7 +116,7 @@ class OrderDesk:
 
     @property
     def n_asked(self) -> int:
-        """Orders of which a look-up is wanted or under way."""
+        """Orders that are to be looked up."""
         return sum(one.next_query_ns > 0 or one.is_asked for one in self._open.values())
 
     def open_ids(self) -> list[str]:
@@ -193,16 +183,16 @@ class OrderDesk:
         if action is Action.NEW:
             if order.is_known:
                 # A refusal of an order that the venue has told of: ask which is true.
-                self._ask(order, now_ns)
+                order.ask(now_ns)
             else:
                 apply_rejected(address, order.row, int(reject), now_ns)
                 self._forget(order)
         elif action is Action.MODIFY:
             apply_modify_refused(address, order.row, int(reject), now_ns)
-            self._ask(order, now_ns)
+            order.ask(now_ns)
         else:
             refuse_request(address, order.row, int(Action.CANCEL), int(reject), now_ns)
-            self._ask(order, now_ns)
+            order.ask(now_ns)
 
     def lose(self, now_ns: int) -> None:
         """Take the loss of the connection: nobody knows what became of what was sent."""
@@ -215,7 +205,7 @@ class OrderDesk:
         """Have every order looked up that the venue has: nobody says what becomes of them."""
         for order in self._open.values():
             if order.is_known:
-                self._ask(order, now_ns)
+                order.ask(now_ns)
 
     def _lose(self, order: KnownOrder, action: Action, now_ns: int) -> None:
         """Note that the outcome of a request is unknown, and ask for its order."""
@@ -227,7 +217,7 @@ class OrderDesk:
             end_send(self._core.address, order.row, int(action))
         else:
             self._lost.setdefault(order.client_id, set()).add(action)
-        self._ask(order, now_ns)
+        order.ask(now_ns)
 
     # What the venue says of an order.
 
@@ -247,7 +237,7 @@ class OrderDesk:
         self._settle_lost(order, word, now_ns)
         self._apply_amendment(order, word, now_ns)
         if not self._applied.apply_fill(order, word, now_ns):
-            self._ask(order, now_ns)  # a push is missing
+            order.ask(now_ns)  # a push is missing
         final = word if word.state in FINAL_STATES else order.last_word
         if final is not None:
             self._apply_end(order, final, now_ns)
@@ -260,9 +250,9 @@ class OrderDesk:
         if order is None or order.is_done:
             return
         order.is_asked = False
-        is_over = order.expire_ns and now_ns > order.expire_ns + _MARGIN_NS
+        is_over = order.expire_ns and now_ns > order.expire_ns + MARGIN_NS
         if order.is_known or not is_over:
-            self._ask_again(order, now_ns)
+            order.ask_again(now_ns)
             return
         self.counts["expired"] += 1
         apply_rejected(self._core.address, order.row, int(Reject.EXPIRED), now_ns)
@@ -273,12 +263,12 @@ class OrderDesk:
         order = self._orders.get(client_id)
         if order is not None and not order.is_done:
             order.is_asked = False
-            self._ask_again(order, now_ns)
+            order.ask_again(now_ns)
 
     def _settle_lost(self, order: KnownOrder, word: Word, now_ns: int) -> None:
         """End requests of unknown outcome, now that the venue has said how the order is."""
         for action in self._lost.pop(order.client_id, set()):
-            if not self._applied.proves(order, action, word, now_ns - _MARGIN_NS):
+            if not self._applied.proves(order, action, word, now_ns - MARGIN_NS):
                 self._lost.setdefault(order.client_id, set()).add(action)
                 continue
             end_send(self._core.address, order.row, int(action))
@@ -322,7 +312,7 @@ class OrderDesk:
             if was_asked or word.cancel_source == "1":
                 apply_canceled(address, order.row, int(Action.CANCEL), int(Reject.NONE), now_ns)
             else:
-                reason = _CANCEL_REASONS.get(word.cancel_source, Reject.VENUE)
+                reason = CANCEL_REASONS.get(word.cancel_source, Reject.VENUE)
                 apply_canceled(address, order.row, int(Action.NEW), int(reason), now_ns)
         elif word.state == "filled" and self._applied.status(order) < OrderStatus.FILLED:
             # The venue calls filled what it cut to what had filled (an amendment below it).
@@ -343,25 +333,11 @@ class OrderDesk:
         due = []
         for order in self._open.values():
             if order.heard_ns and now_ns - order.heard_ns > _AUDIT_NS:
-                self._ask(order, now_ns)  # pushes carry no number that would show a lost one
+                order.ask(now_ns)  # pushes carry no number that would show a lost one
             if order.next_query_ns and not order.is_asked and now_ns >= order.next_query_ns:
                 order.is_asked = True
                 due.append(Query(order.client_id, order.instrument))
         return due
-
-    def _ask(self, order: KnownOrder, now_ns: int) -> None:
-        """Have an order looked up soon."""
-        if order.next_query_ns == 0:
-            order.n_queries = 0
-            order.next_query_ns = now_ns + _QUERIES_NS[0]
-
-    def _ask_again(self, order: KnownOrder, now_ns: int) -> None:
-        order.n_queries += 1
-        wait = _QUERIES_NS[min(order.n_queries, len(_QUERIES_NS) - 1)]
-        order.next_query_ns = now_ns + wait
-        provable_ns = max(order.expire_ns, order.amend_expire_ns) + _MARGIN_NS
-        if now_ns < provable_ns < order.next_query_ns:
-            order.next_query_ns = provable_ns + 1
 
     def hear_lookup(self, word: Word, now_ns: int) -> None:
         """Take a look-up's answer; see `hear`."""
@@ -371,7 +347,7 @@ class OrderDesk:
             order.next_query_ns = 0
         self.hear(word, now_ns)
         if order is not None and self._lost.get(order.client_id):
-            self._ask_again(order, now_ns)
+            order.ask_again(now_ns)
 
     # Small things.
 

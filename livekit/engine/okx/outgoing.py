@@ -168,7 +168,9 @@ class Outbound:
             self._n_frames += 1
             return []
         body = rows if operation == _OPERATIONS[chunk[0].action][0] else f"[{rows}]"
-        if self._submit(Call("POST", PATHS[operation], body.encode(), expire_ms), name):
+        if self._submit(
+            Call("POST", f"/api/v5/{PATHS[operation]}", body.encode(), expire_ms), name
+        ):
             self._n_rest += 1
             return []
         del self._on_way[name]

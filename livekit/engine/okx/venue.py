@@ -21,12 +21,13 @@ from livekit.engine.okx.account import AccountSync
 from livekit.engine.okx.adapter import OKXAdapter
 from livekit.engine.okx.deadman import TIMEOUT_S, DeadMan
 from livekit.engine.okx.desk import OrderDesk
+from livekit.engine.okx.opening import ask_account, cancel_leftovers
 from livekit.engine.okx.outgoing import Outbound
 from livekit.engine.okx.phrasing import Ticket
 from livekit.engine.okx.private_line import PrivateLine
 from livekit.engine.okx.signing import Signer
 from livekit.engine.okx.words import Query
-from livekit.errors import ConfigError, DeadlineError, FeedError, LivekitError
+from livekit.errors import FeedError, LivekitError
 from livekit.net.doorbell import Doorbell
 from livekit.net.rest import Answer, RestClient
 from livekit.okx import calls, rest
@@ -35,7 +36,6 @@ from livekit.okx.replies import Reply
 from livekit.okx.rest import ApiError
 from livekit.okx.rows import OrderRow
 from livekit.trading.core import TradingCore
-from livekit.trading.ids import parse_client_order_id
 from livekit.trading.layout import CORE
 from livekit.trading.sending import cancel_all_live, cancel_strategy_live
 
@@ -49,6 +49,7 @@ _GATE_NS: Final = 100_000_000
 _ACCOUNT_NS: Final = 30 * _SECOND_NS
 _LISTINGS_NS: Final = 3_600 * _SECOND_NS
 _BLIND_NS: Final = 1 * _SECOND_NS
+_EARLY_NS: Final = 2 * _SECOND_NS  # connecting and arming take a moment, and are no fault
 _REST_TIMEOUT_S: Final = 3.0
 _UNKNOWN_ORDER: Final = "51603"
 _SWITCH: Final = "switch"
@@ -97,7 +98,8 @@ class OKXVenue:
         options = {"sign": signer.headers, "now": self._now, "timeout_s": _REST_TIMEOUT_S}
         self._asking = RestClient(adapter.hosts.rest, self._bell, **options)  # type: ignore[arg-type]
         self._ordering = RestClient(adapter.hosts.rest, self._bell, **options)  # type: ignore[arg-type]
-        self._ask_account()
+        ask_account(self._asking, self.account)
+        self.account.apply_fees(core)
         self._tickets = [self._ticket(number) for number in range(len(adapter.instruments))]
         self._numbers = {one.symbol: n for n, one in enumerate(adapter.instruments)}
         self.line = PrivateLine(adapter.hosts.private, signer.login, self)
@@ -106,7 +108,7 @@ class OKXVenue:
         )
         self._make_room, self._deliver = _NOTHING, _NOTHING
         self._selector: selectors.BaseSelector | None = None
-        self._looked_ns = self._gated_ns = self._blind_ns = 0
+        self._looked_ns = self._gated_ns = self._blind_ns = self._began_ns = 0
         monotonic = clock.monotonic_ns()
         self._account_due_ns = monotonic + _ACCOUNT_NS
         self._listings_due_ns = monotonic + _LISTINGS_NS
@@ -115,50 +117,17 @@ class OKXVenue:
             False,
             False,
         )
-        self.foreign = 0
-        self._refuse_leftovers()
+        self.foreign = cancel_leftovers(self._asking)
         core.header["venue_block"] = 1
         self._n_sends = core.memory[_N_SENDS : _N_SENDS + 8].view(np.int64)
 
     # Beginning and end.
-
-    def _ask_account(self) -> None:
-        """Ask everything about the account before anything is started for it."""
-        for call in self.account.calls():
-            answer = self._asking.request(call)
-            self.account.take_answer(call.path, answer.status, answer.body, clock.monotonic_ns())
-        if self.account.is_refused:
-            raise ConfigError(self.account.problem)
-        if not self.account.is_ready:
-            raise DeadlineError(self.account.problem or "the exchange does not tell of the account")
-        self.account.apply_fees(self._core)
 
     def _ticket(self, number: int) -> Ticket:
         instrument = self._adapter.instruments[number]
         listing = self.account.listings.get(instrument.symbol)
         code = listing.code if listing is not None else None
         return Ticket(instrument, code, self.account.td_mode(instrument))
-
-    def _refuse_leftovers(self) -> None:
-        """Cancel what an earlier engine left open; count what others have."""
-        answer = self._asking.request(calls.orders_pending())
-        try:
-            rows = rest.parse_orders(answer.body) if answer.status else []
-        except FeedError as error:
-            raise DeadlineError(f"open orders are not told: {error}") from None
-        ours = [row for row in rows if parse_client_order_id(row.clOrdId) is not None]
-        self.foreign = len(rows) - len(ours)
-        if self.foreign:
-            _log.warning("open orders that livekit did not send count=%d", self.foreign)
-        for row in ours:
-            body = f'{{"instId":"{row.instId}","ordId":"{row.ordId}"}}'.encode()
-            ended = self._asking.request(calls.Call("POST", "/api/v5/trade/cancel-order", body))
-            _log.warning(
-                "order of an earlier engine canceled symbol=%s client_id=%s status=%d",
-                row.instId,
-                row.clOrdId,
-                ended.status,
-            )
 
     def begin(
         self,
@@ -181,6 +150,7 @@ class OKXVenue:
         self._make_room, self._deliver = make_room, deliver
         selector.register(self._bell.fileno(), selectors.EVENT_READ, self._hear_answers)
         self.line.begin(selector)
+        self._began_ns = clock.monotonic_ns()
         self._arm(clock.monotonic_ns())
 
     def stop(self) -> None:
@@ -286,7 +256,7 @@ class OKXVenue:
         if not is_wanted or not self.switch.is_due(now_ns):
             return
         if not self._submit(calls.cancel_all_after(TIMEOUT_S), (_SWITCH, "")):
-            self.switch.take_answer("too many calls wait")
+            self.switch.end("too many calls wait")
 
     def _look_up(self, query: Query) -> None:
         symbol = self._tickets[query.instrument].symbol
@@ -302,7 +272,8 @@ class OKXVenue:
         problem = self._find_problem(now_ns)
         if problem != self._problem:
             if problem:
-                _log.error("no new orders: %s", problem)
+                is_early = now_ns - self._began_ns < _EARLY_NS
+                _log.log(logging.INFO if is_early else logging.ERROR, "no new orders: %s", problem)
             else:
                 _log.info("orders are taken")
         self._problem = problem
@@ -382,7 +353,7 @@ class OKXVenue:
     def _take_answer(self, answer: Answer) -> None:
         what, name = answer.token
         if what == _SWITCH:
-            self.switch.take_answer(_failure(answer))
+            self.switch.take_answer(answer)
         elif what == _ACCOUNT:
             self.account.take_answer(name, answer.status, answer.body, clock.monotonic_ns())
             self.account.apply_fees(self._core)
@@ -414,11 +385,7 @@ class OKXVenue:
         return {
             "problem": self._problem,
             "line": self.line.describe(),
-            "switch": {
-                "left_s": self.switch.left_s(now_ns),
-                "failures": self.switch.n_failures,
-                "last_failure": self.switch.last_failure,
-            },
+            "switch": self.switch.describe(now_ns),
             "open": self.desk.n_open,
             "pending": self.desk.n_pending,
             "unknown": self.desk.n_unknown,
@@ -427,14 +394,3 @@ class OKXVenue:
             **self.outbound.describe(),
             "account": self.account.describe(),
         }
-
-
-def _failure(answer: Answer) -> str:
-    """Return why the switch is not armed, "" when it is."""
-    if answer.status != 200:
-        return f"HTTP {answer.status}" if answer.status else answer.body.decode(errors="replace")
-    try:
-        rest.parse_cancel_all_after(answer.body)
-    except FeedError as error:
-        return str(error)
-    return ""
