@@ -39,6 +39,7 @@ from livekit.trading.venue import (
 
 __all__ = ["EXPIRE_NS", "OrderDesk"]
 
+_ACTIONS: Final = tuple(Action)
 _MS: Final = 1_000_000
 EXPIRE_NS: Final = 2_000 * _MS
 """How long after it is sent the venue may still take a request."""
@@ -82,8 +83,8 @@ class OrderDesk:
         """
         core = self._core
         n = int(core.header["n_sends"])
-        for item in core.sends[:n].tolist():
-            row, action = item[0], Action(item[1])
+        for row, number, *_ in core.sends[:n].tolist():
+            action = _ACTIONS[number]
             order = self._order(row)
             if action is Action.NEW:
                 order.expire_ns = now_ns + EXPIRE_NS
@@ -91,8 +92,9 @@ class OrderDesk:
                 order.amend_expire_ns = now_ns + EXPIRE_NS
             self._waiting.append(self._outgoing(order, action, now_ns))
         core.header["n_sends"] = 0
-        going = sorted(self._waiting, key=lambda one: one.action != Action.CANCEL)
-        self._waiting = []
+        going, self._waiting = self._waiting, []
+        if len(going) > 1:
+            going.sort(key=lambda one: one.action is not Action.CANCEL)
         for one in going:
             order = self._orders[one.client_id]
             self._pending[one.request_id] = PendingRequest(order, one.action, now_ns)

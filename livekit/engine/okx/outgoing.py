@@ -14,7 +14,7 @@ import numpy as np
 from livekit import clock
 from livekit.engine.okx.desk import OrderDesk
 from livekit.engine.okx.pace import Pace
-from livekit.engine.okx.phrasing import OPERATIONS, Ticket
+from livekit.engine.okx.phrasing import OPERATIONS, OrderFields, Ticket
 from livekit.engine.okx.words import Outgoing
 from livekit.errors import FeedError
 from livekit.events import Action, Reject
@@ -83,7 +83,7 @@ class Outbound:
         submit: Callable[[Call, str], bool],
         offset: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._core, self._desk, self._tickets = core, desk, tickets
+        self._desk, self._tickets, self._fields = desk, tickets, OrderFields(core.orders)
         self._send, self._submit, self._offset = send, submit, offset
         self.pace = Pace()
         self._on_way: dict[str, tuple[list[Outgoing], int]] = {}
@@ -115,6 +115,8 @@ class Outbound:
         groups = self._sort(self._desk.take(now_ns), now_ns)
         for action in _ORDER:
             waiting = groups[action]
+            if not waiting:
+                continue
             single, several = _OPERATIONS[action]
             operation = single if len(waiting) == 1 else several
             going: list[Outgoing] = []
@@ -180,10 +182,10 @@ class Outbound:
         ticket = self._tickets[one.instrument]
         if one.action is Action.CANCEL:
             return ticket.cancel(one.client_id, by_code=by_code)
-        row = self._core.orders[one.row]
         if one.action is Action.NEW:
-            return ticket.new(row, one.client_id, by_code=by_code)
-        return ticket.amend(row, one.client_id, one.request_id, by_code=by_code)
+            return ticket.new(self._fields.new(one.row), one.client_id, by_code=by_code)
+        changed = self._fields.changed(one.row)
+        return ticket.amend(changed, one.client_id, one.request_id, by_code=by_code)
 
     # What comes back.
 

@@ -9,15 +9,17 @@ Layer 4. Pure.
 
 import math
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
+
+import numpy as np
 
 from livekit.engine.okx.words import Fill, Word
-from livekit.events import REDUCE_ONLY, OrderType, Side, TimeInForce
+from livekit.events import REDUCE_ONLY, OrderType
 from livekit.instruments import Instrument
 from livekit.okx.decimals import price_text
 from livekit.okx.rows import OrderRow
 
-__all__ = ["OPERATIONS", "Steps", "Ticket"]
+__all__ = ["OPERATIONS", "OrderFields", "Steps", "Ticket"]
 
 OPERATIONS: Final = (
     ("order", "batch-orders"),
@@ -26,13 +28,10 @@ OPERATIONS: Final = (
 )
 """Operation of one and of several, by Action: new, cancel, modify."""
 
-_KINDS: Final = {
-    TimeInForce.GTC: "limit",
-    TimeInForce.IOC: "ioc",
-    TimeInForce.FOK: "fok",
-    TimeInForce.GTX: "post_only",
-}
-_SIDES: Final = {Side.BUY: "buy", Side.SELL: "sell"}
+_KINDS: Final = ("limit", "ioc", "fok", "post_only")  # by TimeInForce
+_SIDES: Final = ("buy", "sell")  # by Side
+_MARKET: Final = int(OrderType.MARKET)
+_NEW_FIELDS: Final = ("order_type", "tif", "side", "options", "lots", "price")
 _SLACK: Final = 1e-6
 
 
@@ -71,6 +70,29 @@ class Steps:
         return self.text(n)
 
 
+class OrderFields:
+    """The fields of a core's orders that are sent, read one by one: a whole row takes longer.
+
+    Parameters
+    ----------
+    orders : ORDER_ROW[n]
+    """
+
+    def __init__(self, orders: np.ndarray) -> None:
+        self._new = tuple(orders[name].item for name in _NEW_FIELDS)
+        self._changed = (orders["new_lots"].item, orders["new_price"].item)
+
+    def new(self, row: int) -> tuple[int, int, int, int, int, float]:
+        """Return type, time in force, side, options, lots and price."""
+        kind, tif, side, options, lots, price = self._new
+        return kind(row), tif(row), side(row), options(row), lots(row), price(row)
+
+    def changed(self, row: int) -> tuple[int, float]:
+        """Return lots and price of the modification under way."""
+        lots, price = self._changed
+        return lots(row), price(row)
+
+
 class Ticket:
     """What orders of one instrument have in common.
 
@@ -96,34 +118,37 @@ class Ticket:
         self._base = instrument.symbol.partition("-")[0]
         self._price, self._lots = Steps(instrument.tick), Steps(instrument.lot)
 
-    def new(self, row: Any, client_id: str, *, by_code: bool) -> str:
-        """Return the arguments of a new order; `row` is its ORDER_ROW."""
-        is_market = row["order_type"] == OrderType.MARKET
-        kind = "market" if is_market else _KINDS[TimeInForce(int(row["tif"]))]
-        parts = [
-            self._heads[by_code],
-            f'"tdMode":"{self._mode}","side":"{_SIDES[Side(int(row["side"]))]}"',
-            f'"ordType":"{kind}","sz":"{self._lots.text(int(row["lots"]))}"',
-            f'"clOrdId":"{client_id}"',
-        ]
-        if not is_market:
-            parts.append(f'"px":"{self._price.price(float(row["price"]))}"')
-        elif self._is_spot:
-            # Without it the exchange takes a buy's size as quote currency.
-            parts.append('"tgtCcy":"base_ccy"')
-        if row["options"] & REDUCE_ONLY and not self._is_spot:
-            parts.append('"reduceOnly":true')
-        return "{" + ",".join(parts) + "}"
+    def new(
+        self,
+        fields: tuple[int, int, int, int, int, float],
+        client_id: str,
+        *,
+        by_code: bool,
+    ) -> str:
+        """Return the arguments of a new order; `fields` as of `OrderFields.new`."""
+        order_type, tif, side, options, lots, price = fields
+        tail = ""
+        if order_type != _MARKET:
+            kind, tail = _KINDS[tif], f',"px":"{self._price.price(price)}"'
+        else:
+            # Without the unit, the exchange takes a buy's size of a pair as quote currency.
+            kind, tail = "market", ',"tgtCcy":"base_ccy"' if self._is_spot else ""
+        if options & REDUCE_ONLY and not self._is_spot:
+            tail += ',"reduceOnly":true'
+        return (
+            f'{{{self._heads[by_code]},"tdMode":"{self._mode}","side":"{_SIDES[side]}",'
+            f'"ordType":"{kind}","sz":"{self._lots.text(lots)}","clOrdId":"{client_id}"{tail}}}'
+        )
 
-    def amend(self, row: Any, client_id: str, request_id: str, *, by_code: bool) -> str:
+    def amend(
+        self, fields: tuple[int, float], client_id: str, request_id: str, *, by_code: bool
+    ) -> str:
         """Return the arguments of a modification; sizes include what is filled."""
-        parts = [
-            self._heads[by_code],
-            f'"clOrdId":"{client_id}","reqId":"{request_id}"',
-            f'"newSz":"{self._lots.text(int(row["new_lots"]))}"',
-            f'"newPx":"{self._price.price(float(row["new_price"]))}"',
-        ]
-        return "{" + ",".join(parts) + "}"
+        lots, price = fields
+        return (
+            f'{{{self._heads[by_code]},"clOrdId":"{client_id}","reqId":"{request_id}",'
+            f'"newSz":"{self._lots.text(lots)}","newPx":"{self._price.price(price)}"}}'
+        )
 
     def cancel(self, client_id: str, *, by_code: bool) -> str:
         """Return the arguments of a cancellation."""
