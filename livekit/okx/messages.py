@@ -46,6 +46,7 @@ __all__ = [
     "Trade",
     "TradePush",
     "parse",
+    "parse_argument",
     "parse_book_text",
 ]
 
@@ -78,6 +79,7 @@ MaybePrice = Price | Literal[""]
 MaybeSize = Size | Literal[""]
 Milliseconds = Annotated[int, Meta(ge=0, lt=9_000_000_000_000)]
 Identity = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Sequence = Annotated[int, Meta(ge=-(2**63) + 1, le=2**63 - 1)]
 Symbol = Annotated[str, Meta(min_length=1, max_length=48)]
 
 
@@ -129,8 +131,8 @@ class BookData(Struct, frozen=True):
     asks: Annotated[list[Level], Meta(max_length=_MAX_LEVELS)]
     bids: Annotated[list[Level], Meta(max_length=_MAX_LEVELS)]
     ts: Milliseconds
-    seqId: int | None = None  # noqa: N815
-    prevSeqId: int | None = None  # noqa: N815
+    seqId: Sequence | None = None  # noqa: N815
+    prevSeqId: Sequence | None = None  # noqa: N815
     checksum: int | None = None
 
 
@@ -319,6 +321,21 @@ def parse(frame: bytes) -> Message:
         return _dispatch(_envelope.decode(frame))
     except _REFUSALS as error:
         raise FeedError(f"frame {_excerpt(frame)} is not a message: {error}") from error
+
+
+def parse_argument(prefix: bytes) -> tuple[str, str]:
+    """Return channel and symbol of a push that begins with these bytes; "" where there are none.
+
+    Parameters
+    ----------
+    prefix : bytes
+        Up to and with the brace that closes the push's ``arg``.
+    """
+    try:
+        argument = _envelope.decode(prefix + b"}").arg
+    except _REFUSALS:
+        return "", ""
+    return ("", "") if argument is None else (argument.channel, argument.instId)
 
 
 def parse_book_text(push: BookPush) -> list[TextBookData]:
