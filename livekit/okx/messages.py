@@ -46,6 +46,7 @@ __all__ = [
     "Trade",
     "TradePush",
     "parse",
+    "parse_argument",
     "parse_book_text",
 ]
 
@@ -78,7 +79,7 @@ MaybePrice = Price | Literal[""]
 MaybeSize = Size | Literal[""]
 Milliseconds = Annotated[int, Meta(ge=0, lt=9_000_000_000_000)]
 Identity = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Sequence = Annotated[int, Meta(ge=-1, le=2**63 - 1)]  # -1 before a snapshot
+Sequence = Annotated[int, Meta(ge=-(2**63) + 1, le=2**63 - 1)]
 Checksum = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
 Symbol = Annotated[str, Meta(min_length=1, max_length=48)]
 Word = Annotated[str, Meta(max_length=64)]
@@ -323,6 +324,21 @@ def parse(frame: bytes) -> Message:
         return _dispatch(_envelope.decode(frame))
     except _REFUSALS as error:
         raise FeedError(f"frame {_excerpt(frame)} is not a message: {error}") from error
+
+
+def parse_argument(prefix: bytes) -> tuple[str, str]:
+    """Return channel and symbol of a push that begins with these bytes; "" where there are none.
+
+    Parameters
+    ----------
+    prefix : bytes
+        Up to and with the brace that closes the push's ``arg``.
+    """
+    try:
+        argument = _envelope.decode(prefix + b"}").arg
+    except _REFUSALS:
+        return "", ""
+    return ("", "") if argument is None else (argument.channel, argument.instId)
 
 
 def parse_book_text(push: BookPush) -> list[TextBookData]:

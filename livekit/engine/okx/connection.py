@@ -5,27 +5,34 @@ Layer 4.
 
 import logging
 import selectors
-import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
 
 from livekit import clock
+from livekit.events import HEAD
 from livekit.net.websocket import WebSocket, WebSocketState
 from livekit.okx.messages import BOOK_CHANNELS, BookPush, CandlePush, TickerPush, TradePush
 from livekit.okx.phases import Action, Alarm, Close, Down, Link, Open, Phase, Send, Swap, Up
 from livekit.okx.session import Session
 from livekit.ring.counters import HISTOGRAM_WORDS, observe, percentiles
+from livekit.ring.jit import hot
+from livekit.ring.memory import clock_ns, record
 from livekit.store.recorder_raw import RawLog
 
 __all__ = ["Connection", "MarketPush", "Measures", "Owner"]
 
 _log: Final = logging.getLogger(__name__)
-_TIMES: Final = struct.Struct("<qq")
-_TIMES_AT: Final = 16
 
 MarketPush = BookPush | TradePush | TickerPush | CandlePush
+
+
+@hot
+def _note(travel: int, publish: int, event: int, offset_ns: int, read_ns: int) -> None:
+    observe(publish, clock_ns() - read_ns)
+    head = record(HEAD, event)
+    observe(travel, max(0, head.ts_recv + offset_ns - head.ts_event))
 
 
 class Measures:
@@ -44,11 +51,9 @@ class Measures:
         self._travel_at = self._travel.ctypes.data
         self._publish_at = self._publish.ctypes.data
 
-    def note(self, event: memoryview, publish_ns: int) -> None:
-        """Take a frame's first event, as bytes, and how long it took from its read, ns."""
-        observe(self._publish_at, publish_ns)
-        ts_event, ts_recv = _TIMES.unpack_from(event, _TIMES_AT)
-        observe(self._travel_at, max(0, ts_recv + self.offset_ns - ts_event))
+    def note(self, event: int, read_ns: int) -> None:
+        """Take a frame's first event, by its address, and when it was read; CLOCK_MONOTONIC."""
+        _note(self._travel_at, self._publish_at, event, self.offset_ns, read_ns)
 
     def describe(self) -> dict[str, Any]:
         """Return the percentiles, ns."""
@@ -266,6 +271,10 @@ class Connection:
         """End a link's connection; the session will make another."""
         self._forget(link.number)
         self.act(self.session.closed(link.number, 1006, reason, clock.monotonic_ns()))
+
+    def is_settled(self, link: Link) -> bool:
+        """Tell whether a link's frames concern nothing but the market."""
+        return link.phase is not Phase.SUBSCRIBING and self.session.spare is None
 
     def is_superseded(self, link: Link, message: MarketPush) -> bool:
         """Tell whether another link's data count in place of this message.

@@ -113,7 +113,9 @@ class Feed:
         for channel, action in ((b"books", b'"action":"snapshot",'), (b"bbo-tbt", b"")):
             head = b'{"arg":{"channel":"%s","instId":"X"},%s' % (channel, action)
             scratch.feed(head + b'"data":[{%s}]}' % row, 1)
-        Measures().note(scratch.memory, 1)
+        trade = b'"instId":"X","tradeId":"1","px":"1","sz":"1","side":"buy","ts":"1"'
+        scratch.feed(b'{"arg":{"channel":"trades","instId":"X"},"data":[{%s}]}' % trade, 1)
+        Measures().note(scratch.address, 1)
         scratch.connect(2)
 
     def begin(self, selector: selectors.BaseSelector, publish: Publish) -> None:
@@ -173,6 +175,20 @@ class Feed:
         """
         # What an earlier frame of the same read made us say bears a later time already.
         ts_recv = max(ts_recv, self._ts)
+        if connection.is_settled(link):
+            n = self.normalizer.scan(frame, ts_recv)
+            if n >= 0:
+                self._bad_in_a_row = 0
+                if n:
+                    self.put(n, read_ns)
+                connection.keep(ts_recv, frame)
+                return
+        self._take_slowly(connection, link, frame, read_ns, ts_recv)
+
+    def _take_slowly(
+        self, connection: Connection, link: Link, frame: bytes, read_ns: int, ts_recv: int
+    ) -> None:
+        """Take a frame that is not of the usual form, or of a link that is not settled."""
         try:
             message = parse(frame)
             if not isinstance(message, BookPush | TradePush | TickerPush | CandlePush):
@@ -191,12 +207,14 @@ class Feed:
         if n:
             self.put(n, read_ns)
         connection.keep(ts_recv, frame)
+        if isinstance(message, BookPush | TradePush):
+            self.normalizer.learn(frame, message)
         connection.note_push(link, message, self.normalizer.broken, read_ns)
 
     def put(self, n: int, read_ns: int) -> None:
         """Put the normalizer's first `n` slots through the engine, and measure it."""
         self._publish(self.normalizer.address, n)
-        self.measures.note(self.normalizer.memory, clock.monotonic_ns() - read_ns)
+        self.measures.note(self.normalizer.address, read_ns)
 
     def lose(self, connection: Connection, keys: set[tuple[str, str]]) -> None:
         """Take back the prices of the channels and symbols that a lost connection carried."""
