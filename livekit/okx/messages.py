@@ -78,7 +78,11 @@ MaybePrice = Price | Literal[""]
 MaybeSize = Size | Literal[""]
 Milliseconds = Annotated[int, Meta(ge=0, lt=9_000_000_000_000)]
 Identity = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Sequence = Annotated[int, Meta(ge=-1, le=2**63 - 1)]  # -1 before a snapshot
+Checksum = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
 Symbol = Annotated[str, Meta(min_length=1, max_length=48)]
+Word = Annotated[str, Meta(max_length=64)]
+Text = Annotated[str, Meta(max_length=4096)]
 
 
 class Ticker(Struct, gc=False, frozen=True):
@@ -91,7 +95,7 @@ class Ticker(Struct, gc=False, frozen=True):
     askPx: MaybePrice = ""  # noqa: N815
     vol24h: MaybeSize = ""
     volCcy24h: MaybeSize = ""  # noqa: N815
-    instType: str = ""  # noqa: N815
+    instType: Word = ""  # noqa: N815
 
 
 class Trade(Struct, gc=False, frozen=True):
@@ -129,9 +133,9 @@ class BookData(Struct, frozen=True):
     asks: Annotated[list[Level], Meta(max_length=_MAX_LEVELS)]
     bids: Annotated[list[Level], Meta(max_length=_MAX_LEVELS)]
     ts: Milliseconds
-    seqId: int | None = None  # noqa: N815
-    prevSeqId: int | None = None  # noqa: N815
-    checksum: int | None = None
+    seqId: Sequence | None = None  # noqa: N815
+    prevSeqId: Sequence | None = None  # noqa: N815
+    checksum: Checksum | None = None
 
 
 class TextBookData(Struct, frozen=True):
@@ -263,19 +267,19 @@ Message = Push | Ack | Failure | Notice | Pong | Ignored
 
 
 class _Argument(Struct, gc=False):
-    channel: str = ""
-    instId: str = ""  # noqa: N815
+    channel: Word = ""
+    instId: Word = ""  # noqa: N815
 
 
 class _Envelope(Struct):
-    event: str = ""
-    op: str = ""
+    event: Word = ""
+    op: Word = ""
     arg: _Argument | None = None
-    action: str = ""
+    action: Word = ""
     data: Raw = msgspec.Raw()
-    code: str = ""
-    msg: str = ""
-    id: str = ""
+    code: Word = ""
+    msg: Text = ""
+    id: Word = ""
 
 
 _PONG: Final = Pong()
