@@ -23,6 +23,8 @@ __all__ = ["RANKS", "BookFeed", "Counts", "Outcome"]
 RANKS: Final = {"books5": 1, "books": 2, "books50-l2-tbt": 3, "books-l2-tbt": 4, "bbo-tbt": 5}
 """Book channels from the coarsest to the finest for the touch."""
 
+_MAX_IGNORED: Final = 256
+
 
 @dataclass(slots=True)
 class Counts:
@@ -66,7 +68,9 @@ class Counts:
     ignored: dict[str, int] = field(default_factory=dict)
 
     def ignore(self, what: str) -> None:
-        """Count a message that is passed over."""
+        """Count a message that is passed over; beyond a bound of kinds they are one."""
+        if what not in self.ignored and len(self.ignored) >= _MAX_IGNORED:
+            what = "others"
         self.ignored[what] = self.ignored.get(what, 0) + 1
 
 

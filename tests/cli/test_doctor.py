@@ -244,6 +244,32 @@ def test_login_that_is_refused_ends_in_four(doctor, exchange, key_file):
     assert found["private socket"]["fix"] == "the passphrase is wrong: enter the key's own"
 
 
+@pytest.mark.parametrize(
+    ("state", "code", "found_state"), [("scheduled", 0, "note"), ("ongoing", 1, "problem")]
+)
+def test_maintenance_is_told_before_it_hurts(doctor, exchange, state, code, found_state):
+    exchange.misbehave("maintenance", seconds=3600, code=state)
+    ended, found = doctor("--no-key")
+    assert ended == code
+    assert found["maintenance"]["state"] == found_state
+    assert found["maintenance"]["text"].startswith(f"'Trading system upgrade' is {state}, from 2")
+    assert found["maintenance"]["fix"]
+
+
+def test_account_without_money_is_noted(doctor, exchange, key_file):
+    account = exchange.exchange.world.accounts["bob"]
+    held = dict(account.balances)
+    try:
+        exchange.call(account.balances.pop, "USDT")
+        _, found = doctor("--key-file", key_file("bob"), "--symbols", "BTC-USDT")
+        assert found["balances"]["fix"] == "no USDT to buy with"
+        exchange.call(account.balances.clear)
+        _, found = doctor("--key-file", key_file("bob"), "--symbols", "BTC-USDT")
+        assert found["balances"]["text"] == "the account is empty"
+    finally:
+        exchange.call(account.balances.update, held)
+
+
 def test_half_open_socket_is_told(doctor, exchange):
     with socket.create_server(("127.0.0.1", 0)) as server:
         # The system takes the connections, and nobody ever says a word.
