@@ -365,8 +365,7 @@ def test_pushes_and_late_answers_end_in_what_the_exchange_has(exchange):
             order = {"instId": symbol, "tdMode": "cross", "ordType": "market", "sz": size}
             order |= {"side": chance.choice(["buy", "sell"])} | {"tgtCcy": "base_ccy"}
             client.request(Call("POST", "/api/v5/trade/order", json.dumps(order).encode()))
-            for call in sync.calls(is_full=False):
-                held.append((call, client.request(call)))
+            held += [(call, client.request(call)) for call in sync.calls(is_full=False)]
             if chance.random() < 0.5:
                 take_frames(sync, line)
             while len(held) > chance.randrange(6):
