@@ -216,11 +216,13 @@ def test_clock_40_s_off_is_a_problem_and_the_key_is_checked_all_the_same(
     assert found["private socket"]["state"] == "ok"
 
 
-def test_unknown_symbol_ends_in_four_and_names_those_that_are_near(doctor):
-    code, found = doctor("--no-key", "--symbols", "BTC-USDX")
+@pytest.mark.parametrize("symbol", ["BTC-USDX", "btc-usdt"])
+def test_unknown_symbol_ends_in_four_and_names_those_that_are_near(doctor, symbol):
+    code, found = doctor("--no-key", "--symbols", f"ETH-USDT, {symbol},{symbol}")
     assert code == 4
-    assert found["BTC-USDX"]["text"] == "'BTC-USDX' is not listed here"
-    assert "BTC-USDT" in found["BTC-USDX"]["fix"]
+    assert found["ETH-USDT"]["state"] == "ok"
+    assert found[symbol]["text"] == f"{symbol!r} is not listed here"
+    assert "there are BTC-USDT" in found[symbol]["fix"]
 
 
 def test_suspended_instrument_ends_in_four(doctor):
