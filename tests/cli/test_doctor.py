@@ -157,6 +157,32 @@ def test_wrong_key_ends_in_four_with_the_exchanges_code_and_a_fix(
     assert "private socket" not in found  # it would say the same once more
 
 
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [
+        ("50110", "add this machine's to it at OKX"),
+        ("50035", "add this machine's to it at OKX"),
+        ("50121", "use the host of the account's region"),
+        ("50120", "give it the Read and Trade rights at OKX"),
+        ("50114", "enter the secret again"),
+    ],
+)
+def test_refusal_of_the_account_ends_in_four_with_its_fix(doctor, exchange, key_file, code, fix):
+    exchange.misbehave("refuse", path="account/config", code=code)
+    ended, found = doctor("--key-file", key_file("alice"))
+    assert ended == 4
+    assert f"exchange answered {code}" in found["key accepted"]["text"]
+    assert fix in found["key accepted"]["fix"]
+
+
+def test_account_that_is_not_told_is_no_fault_of_the_key(doctor, exchange, key_file):
+    exchange.misbehave("http", path="account/config", code="502")
+    ended, found = doctor("--key-file", key_file("alice"))
+    assert ended == 1
+    assert found["key accepted"]["text"].startswith("not told (HTTP 502)")
+    assert found["key accepted"]["fix"] == "try again"
+
+
 def test_live_key_of_the_simulator_is_taken_with_live(doctor, key_file):
     code, found = doctor("--key-file", key_file("live"), "--live")
     assert code == 0
