@@ -25,6 +25,8 @@ __all__ = ["RANKS", "BookFeed", "Counts", "Outcome"]
 RANKS: Final = {"books5": 1, "books": 2, "books50-l2-tbt": 3, "books-l2-tbt": 4, "bbo-tbt": 5}
 """Book channels from the coarsest to the finest for the touch."""
 
+_MAX_IGNORED: Final = 256
+
 
 _LAST_TS, _HEARD, _RANK, _HAS_TEXT, _BOOK = (
     [*(FEED.names or ())].index(name)
@@ -74,7 +76,9 @@ class Counts:
     ignored: dict[str, int] = field(default_factory=dict)
 
     def ignore(self, what: str) -> None:
-        """Count a message that is passed over."""
+        """Count a message that is passed over; beyond a bound of kinds they are one."""
+        if what not in self.ignored and len(self.ignored) >= _MAX_IGNORED:
+            what = "others"
         self.ignored[what] = self.ignored.get(what, 0) + 1
 
 

@@ -5,6 +5,7 @@ The captures lie beside the repository and are read from there; some may not be 
 test_captured.py, or named as a message that is not in use.
 """
 
+import gzip
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -272,6 +273,28 @@ def test_old_books_keep_every_checksum_and_break_from_a_changed_size_on(name, n)
     changed["data"][0]["bids"][0][1] += "1"
     bad = replay([json.dumps(changed).encode(), *lines[1:]])
     assert (bad.checksums_verified, bad.checksums_failed) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("capture", "n_frames", "n_checksums", "n_events"),
+    [
+        ("okx_ws_public_20220513_conn1.raw.gz", 413, 290, 560),
+        ("okx_ws_public_20210722_conn1.raw.gz", 1617, 1504, 1388),
+    ],
+)
+def test_captured_session_replays_frame_by_frame_without_an_error(
+    capture, n_frames, n_checksums, n_events
+):
+    with gzip.open(FIXTURES.parent / "market_data" / capture) as lines:
+        sent = [frame for line in lines if (frame := line.partition(b": ")[2].strip())]
+    symbols = dict.fromkeys(json.loads(one).get("arg", {}).get("instId", "") for one in sent)
+    normalizer = Normalizer({symbol: number for number, symbol in enumerate(symbols)})
+    given = sum(normalizer.feed(frame, now) for now, frame in enumerate(sent))
+    counts = normalizer.counts
+    assert (counts.frames, given) == (n_frames, n_events)
+    assert (counts.checksums_verified, counts.checksums_failed) == (n_checksums, 0)
+    assert (counts.gaps, counts.waiting, counts.duplicates) == (0, 0, 0)
+    assert set(counts.ignored) == {"ack", "op subscribe"}
 
 
 def test_books_of_2026_hold_400_levels_a_side_after_every_frame():
