@@ -199,7 +199,7 @@ def check_controls(page):
 
 
 def check_reload(page, lab_server):
-    """The desk is one object in two views, lives on after a reload, and keeps no token."""
+    """See that the desk is one object in two views, outlives a reload, and keeps no token."""
     assert page.execute("print(dashboard() is desk, dashboard(parts=['price']) is desk)") == (
         "True False\n"
     )
