@@ -91,7 +91,7 @@ class OKXVenue:
     def __init__(self, adapter: OKXAdapter, core: TradingCore, signer: Signer) -> None:
         self._adapter, self._core, self._signer = adapter, core, signer
         self._now = adapter.clock.now
-        self.account = AccountSync(adapter.instruments)
+        self.account = AccountSync(adapter.instruments, core=core)
         self.desk = OrderDesk(core)
         self.switch = DeadMan()
         self._bell = Doorbell()
