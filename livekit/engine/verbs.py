@@ -92,6 +92,7 @@ def _status(engine: "EventEngine") -> dict[str, Any]:
         "state": state,
         "trading": TradingState(engine.core.router.state).name,
         "venue": "paper",
+        "data": engine.settings.data,
         **engine.source.describe(),
         "uptime_s": (clock.monotonic_ns() - engine.started_ns) / 1e9,
         "now": int(pump["now"]),
