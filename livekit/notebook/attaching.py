@@ -85,37 +85,56 @@ def attach(
     where = name_of(engine)
     require_engine(where)
     if isinstance(strategy, str) and not _is_file(strategy):
-        if params or name or jit is not None:
-            raise ConfigError(
-                f"{strategy!r} is the name of a strategy that runs, which takes no parameters "
-                f"here; change hot ones with lk.attach({strategy!r}).set_params(...), or give the "
-                "class or the file to start another"
-            )
+        _check_bare(strategy, is_bare=not (params or name or jit is not None))
         return _running(where, strategy)
+    options = {"name": name, "wait": wait, "policy": policy}
+    request, manifest = _request(strategy, class_name, params, jit=jit, options=options)
+    facts = attaching.attach(where, request)
+    return Attached(facts["name"], where, manifest)
+
+
+def _request(
+    strategy: type[Strategy] | str | Path,
+    class_name: str,
+    params: dict[str, float],
+    *,
+    jit: bool | None,
+    options: dict[str, str],
+) -> tuple[attaching.AttachRequest, Manifest]:
+    """Return what is asked of the engine, checked, and what is known of the code."""
     made = exported(strategy, class_name)
     cls = strategy if isinstance(strategy, type) else load_class(made.path, made.class_name)
+    _check_mode(cls, jit=jit)
     values = check_params(declare(cls), params)
     manifest = manifest_of(made.class_name, made.path, made.code_hash, values)
     request = attaching.AttachRequest(
         file=made.path,
-        name=name or made.name,
+        name=options["name"] or made.name,
         class_name=made.class_name,
         params=tuple(f"{key}={value!r}" for key, value in values.items()),
         jit=cls.jit if jit is None else jit,
-        wait=wait,
-        policy=policy,
+        wait=options["wait"],
+        policy=options["policy"],
         manifest=manifest.to_dict(),
     )
-    _check_is_class_mode(cls, jit=jit)
-    facts = attaching.attach(where, request)
-    return Attached(facts["name"], where, manifest)
+    return request, manifest
 
 
 def _is_file(text: str) -> bool:
     return text.endswith(".py") or "/" in text
 
 
-def _check_is_class_mode(cls: type[Strategy], *, jit: bool | None) -> None:
+def _check_bare(name: str, *, is_bare: bool) -> None:
+    """Refuse to do nothing with what was given: a strategy that runs takes no parameters."""
+    if not is_bare:
+        raise ConfigError(
+            f"{name!r} is the name of a strategy that runs, which takes no parameters here; "
+            f"change hot ones with lk.attach({name!r}).set_params(...), or give the class or the "
+            "file to start another"
+        )
+
+
+def _check_mode(cls: type[Strategy], *, jit: bool | None) -> None:
     """Refuse what could not be kept: a class that says `jit` runs compiled when attached."""
     if jit is False and cls.jit:
         raise ConfigError(

@@ -23,7 +23,7 @@ def shell() -> Any:
         from IPython import get_ipython  # noqa: PLC0415 - plain Python may not have it
     except ImportError:
         return None
-    return get_ipython()  # type: ignore[no-untyped-call]
+    return get_ipython()
 
 
 def problem_of(package: str) -> str:

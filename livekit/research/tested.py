@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from livekit.config import private_folder, state_root
+from livekit.errors import SegmentError
 from livekit.research.report.saved import SavedRun, runs
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ Tested = dict[str, Any]
 
 def tested_path() -> Path:
     """Return the file that holds the lines."""
-    return state_root() / "tested.jsonl"
+    return state_root() / "notebook" / "tested.jsonl"
 
 
 def note(run: "Run") -> None:
     """Remember that a backtest was run; a folder that cannot be written to is no error."""
     line = json.dumps(_describe(run))
     try:
-        path = private_folder(state_root()) / tested_path().name
+        path = private_folder(tested_path().parent) / tested_path().name
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         if len(lines) < _MAX_LINES:
             with path.open("a", encoding="utf-8") as file:
@@ -47,7 +48,7 @@ def note(run: "Run") -> None:
         kept = path.with_name(f".{path.name}.{os.getpid()}")
         kept.write_text("\n".join([*lines[-_MAX_LINES // 2 :], line, ""]), encoding="utf-8")
         kept.replace(path)
-    except OSError as error:
+    except (OSError, SegmentError) as error:
         _log.warning("backtest not noted error=%s", error)
 
 
