@@ -11,8 +11,13 @@ from livekit.version import __version__ as __version__
 
 if TYPE_CHECKING:
     # What `__getattr__` does at run time, told to editors and type checkers.
+    from livekit.engine import engine
     from livekit.engine.loop import EventEngine
     from livekit.engine.strategies import StrategyManager
+    from livekit.notebook.attaching import attach, detach
+    from livekit.notebook.dashboard import dashboard
+    from livekit.notebook.explore import explore
+    from livekit.notebook.magic import load_ipython_extension
     from livekit.research.backtest import backtest
     from livekit.research.data import Data, load
     from livekit.research.fan import fan
@@ -84,12 +89,18 @@ __all__ = [
     "TickerEvent",
     "TradeEvent",
     "array",
+    "attach",
     "backtest",
     "compare",
+    "dashboard",
+    "detach",
+    "engine",
+    "explore",
     "export",
     "fan",
     "import_frame",
     "load",
+    "load_ipython_extension",
     "run",
     "runs",
     "sweep",
@@ -98,8 +109,13 @@ __all__ = [
 ]
 
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "livekit.engine": ("engine",),
     "livekit.engine.loop": ("EventEngine",),
     "livekit.engine.strategies": ("StrategyManager",),
+    "livekit.notebook.attaching": ("attach", "detach"),
+    "livekit.notebook.dashboard": ("dashboard",),
+    "livekit.notebook.explore": ("explore",),
+    "livekit.notebook.magic": ("load_ipython_extension",),
     "livekit.ring.queue": ("LockFreeQueue",),
     "livekit.strategy.api": (
         *("BUY", "FOK", "GTC", "GTX", "IOC", "SELL", "BaseStrategy", "OrderStatus"),

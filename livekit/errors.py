@@ -37,6 +37,11 @@ class LivekitError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    def _render_traceback_(self) -> list[str]:
+        # What a notebook shows. The sentence says what to do; forty lines of livekit's
+        # frames above it would hide that, and a debugger still finds them.
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ConfigError(LivekitError):
     """A value, name or parameter that the user can correct."""

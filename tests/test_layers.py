@@ -17,6 +17,7 @@ ALLOWED_LAYERS = {
     "events": {0},
     "instruments": {0},
     "config": {0},
+    "bundled": {0},
     "version": {0},
     "book": {1},
     "ring": {1},
@@ -43,6 +44,7 @@ BESIDE = {
 
 UPWARD_BY_NAME = {
     ("livekit.strategy.api", "livekit.strategy.main"): "strategy.run() becomes the process",
+    ("livekit.engine", "livekit.notebook.engines"): "lk.engine(...) is called in notebooks",
 }
 """Imports by name that go up on purpose."""
 

@@ -62,7 +62,7 @@ def _ring(options: argparse.Namespace) -> None:
 def _attach(options: argparse.Namespace) -> None:
     from livekit.bench.attach import attach_rows
     from livekit.bench.report import print_rows, to_json
-    from livekit.cli.demo import bundled
+    from livekit.bundled import bundled
 
     rows = attach_rows(options.data or bundled("replay_data"), quick=options.quick)
     if options.json:
@@ -77,7 +77,7 @@ def _backtest(options: argparse.Namespace) -> None:
     from livekit.bench.backtest import Plan, backtest_rows
     from livekit.bench.backtest_rivals import find_rivals, install_rivals
     from livekit.bench.report import print_rows, to_json
-    from livekit.cli.demo import bundled
+    from livekit.bundled import bundled
 
     if options.install:
         install_rivals()

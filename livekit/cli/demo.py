@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import livekit
+from livekit.bundled import bundled
 from livekit.cli.engines import strategy_tables
 from livekit.cli.output import add_json, number, print_json
-from livekit.errors import LivekitError, NotFoundError, NotRunningError
+from livekit.errors import LivekitError, NotRunningError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -26,23 +26,6 @@ __all__ = ["add_parsers", "bundled"]
 _STRATEGIES: Final = (("momentum", False), ("mean_reversion", True), ("pairs", True))
 _REFRESH_S: Final = 0.2
 _INTERRUPTED: Final = 130
-
-
-def bundled(name: str) -> Path:
-    """Return a file or folder that ships with livekit: in a wheel, or beside the package.
-
-    Raises
-    ------
-    NotFoundError
-        It is in neither place.
-    """
-    package = Path(livekit.__file__).resolve().parent
-    for root in (package / "_bundled", package.parent):
-        if (root / name).exists():
-            return root / name
-    raise NotFoundError(
-        f"{name!r} is neither in the package nor beside it; run from a clone, or reinstall livekit"
-    )
 
 
 def add_parsers(commands: Any) -> None:

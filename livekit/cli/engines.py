@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from livekit.bundled import recording_folder
 from livekit.cli.feeds import connection_table, feed_rows
 from livekit.cli.output import (
     add_json,
@@ -135,7 +136,7 @@ def _start(options: argparse.Namespace) -> None:
     settings = load_settings(options.config, overrides)
     if settings.venue == "live":
         raise ConfigError(LIVE_CLOSED)
-    settings.data = str(Path(settings.data).expanduser().resolve())
+    settings.data = str(recording_folder(settings.data).resolve())
     answer = start_engine(settings)
     if options.json:
         print_json({"engine": settings.name, **answer})

@@ -44,6 +44,8 @@ class AttachRequest:
         Run compiled.
     wait, policy : str
         How it waits; what its full ring does (empty: the engine's).
+    manifest : dict
+        What is known of the code, as JSON takes it; kept with the run.
     """
 
     file: Path
@@ -53,6 +55,7 @@ class AttachRequest:
     jit: bool = False
     wait: str = "laptop"
     policy: str = ""
+    manifest: dict[str, Any] = field(default_factory=dict)
 
     @property
     def strategy_name(self) -> str:
@@ -102,7 +105,9 @@ def attach(
     os.close(child_reads)
     os.close(child_writes)
     try:
-        facts = introduce(engine, name, from_child, to_child, request.policy, deadline)
+        facts = introduce(
+            engine, name, from_child, to_child, request.policy, deadline, request.manifest
+        )
         segment = Segment.attach(Path(facts["segment"]))
         _await_phase(name, segment, process, until, deadline)
     except BaseException:
@@ -124,16 +129,24 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def introduce(
-    engine: str, name: str, reader: int, writer: int, policy: str, deadline: float
+    engine: str,
+    name: str,
+    reader: int,
+    writer: int,
+    policy: str,
+    deadline: float,
+    manifest: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Take a strategy's description from `reader`, register it, answer on `writer`.
 
-    Returns the facts a user wants to read: name, pid, mode, hash, symbols, segment.
+    A manifest travels with the description, so that whoever reads the segment and the
+    run that is written of it can see it. Returns the facts a user wants to read: name,
+    pid, mode, hash, symbols, segment.
     """
     hello = _read_message(name, reader, deadline)
     if "error" in hello:
         raise_error(hello["error"])
-    spec = hello["spec"]
+    spec = hello["spec"] | ({"manifest": manifest} if manifest else {})
     name = spec.get("name") or name
     try:
         place = call(

@@ -238,6 +238,7 @@ def _describe(
             "rejects": rejects,
         },
         "latency": {},
+        "manifest": spec.get("manifest") or {},
         "is_partial": False,
         "sample_ns": int(view["sample_ns"]),
     }

@@ -93,6 +93,7 @@ def _status(engine: "EventEngine") -> dict[str, Any]:
         "trading": TradingState(engine.core.router.state).name,
         "venue": engine.settings.venue,
         "orders": engine.venue.describe(),
+        "data": engine.settings.data,
         **engine.source.describe(),
         "uptime_s": (clock.monotonic_ns() - engine.started_ns) / 1e9,
         "now": int(pump["now"]),

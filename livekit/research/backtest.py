@@ -22,10 +22,11 @@ from livekit.errors import ConfigError, StrategyError
 from livekit.events import Reject
 from livekit.research.data import Data
 from livekit.research.interrupts import Interrupts
-from livekit.research.progress import Progress
+from livekit.research.progress import Progress, in_notebook
 from livekit.research.report.run import Run
 from livekit.research.settings import SETTINGS, make_settings
 from livekit.research.simulation import Settings, Simulation
+from livekit.research.tested import note
 from livekit.strategy.api import Strategy
 from livekit.strategy.declaration import Declaration, declare
 from livekit.strategy.export import exported
@@ -215,6 +216,8 @@ def run_through(
         "is_partial": is_partial or bool(simulation.failure),
     }
     run = to_run(simulation, meta)
+    if in_notebook():
+        note(run)  # attaching this code later says that it was tested, and how
     if simulation.failure:
         error = StrategyError(f"strategy {label!r} was stopped: {simulation.failure}")
         error.run = run  # type: ignore[attr-defined]

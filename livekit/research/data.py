@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from livekit.bundled import recording_folder
 from livekit.errors import ConfigError, NotFoundError
 from livekit.events import DTYPES, Kind
 from livekit.instruments import Instrument
@@ -45,7 +46,8 @@ def load(
     Parameters
     ----------
     root : path
-        Folder of a catalog, such as ``replay_data``.
+        Folder of a catalog. ``replay_data`` is the bundled synthetic day where no folder
+        of that name lies.
     symbols : str or iterable of str, optional
         Instruments to take, numbered in this order; all by default.
     start, stop : int or str, optional
@@ -64,7 +66,7 @@ def load(
     """
     names = (symbols,) if isinstance(symbols, str) else symbols
     options = {
-        "root": str(root),
+        "root": str(recording_folder(root)),
         "symbols": None if names is None else tuple(names),
         "kinds": None if kinds is None else tuple(KIND_NAMES[kind_of(kind)] for kind in kinds),
         "start": to_ns(start, "start"),

@@ -242,7 +242,9 @@ class Page:
             name,
         )
         wanted = str("Light" in name).lower()
-        self.page.wait_for_selector(f"body[data-jp-theme-light={wanted}]", timeout=20_000)
+        self.page.wait_for_selector(
+            f"body[data-jp-theme-light={wanted}]", state="attached", timeout=20_000
+        )
 
     def wait_ready(self, timeout_s=60.0):
         """Wait until the kernel is connected and idle."""
