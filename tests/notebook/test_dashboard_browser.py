@@ -175,7 +175,7 @@ def test_other_notebooks_open_the_desk(app, browser, own_world, trading, tmp_pat
 
 
 def check_controls(page):
-    """Every control has a name, and the risk buttons are reached and pressed by keys."""
+    """See that every control has a name, and that keys reach and press the risk buttons."""
     nameless = page.page.evaluate(
         """() => [...document.querySelectorAll('.lk-desk button, .lk-desk input, .lk-desk select')]
             .filter(e => !e.closest('[hidden]'))
@@ -199,7 +199,7 @@ def check_controls(page):
 
 
 def check_reload(page, lab_server):
-    """See that the desk is one object in two views, outlives a reload, and keeps no token."""
+    """See one object in two views, alive after a reload, and no token in what is saved."""
     assert page.execute("print(dashboard() is desk, dashboard(parts=['price']) is desk)") == (
         "True False\n"
     )
