@@ -157,7 +157,7 @@ class Reject(enum.IntEnum):
     INSUFFICIENT_BALANCE = 21
     STRATEGY_FENCED = 22
     EXPIRED = 23  # it did not reach the venue in time, with proof
-    VENUE = 24  # the venue's own reason; the engine's log has its code and text
+    VENUE = 24  # the venue's own reason, or it cannot be reached; the engine's log says which
 
 
 REDUCE_ONLY: Final = 1

@@ -60,7 +60,9 @@ def _run(options: argparse.Namespace) -> int:
             write(one)
     code = exit_code_of(found)
     if options.json:
-        print_json({"ok": code == 0, "exit_code": code, "checks": to_json(found)})
+        print_json(
+            {"env": options.env, "ok": code == 0, "exit_code": code, "checks": to_json(found)}
+        )
     else:
         print(_sum_up(found, options.env))
     return code
@@ -82,12 +84,17 @@ def _check(options: argparse.Namespace) -> Iterator[Finding]:
             options.env,
             region=options.region,
             url=options.url,
-            symbols=[name for name in (options.symbols or "").split(",") if name],
+            symbols=_split(options.symbols or ""),
             key_file=options.key_file,
             has_key=not options.no_key,
             is_live=options.live,
             timeout_s=options.timeout,
         ).run()
+
+
+def _split(text: str) -> list[str]:
+    """Return names between commas, each once."""
+    return list(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
 
 
 def _sum_up(found: list[Finding], env: str | None) -> str:

@@ -217,7 +217,7 @@ class Examination:
     def _check_instrument(self, symbol: str, listed: dict[str, Listing]) -> Finding:
         one = listed.get(symbol)
         if one is None:
-            same = symbol.partition("-")[0] + "-"
+            same = symbol.upper().partition("-")[0] + "-"
             near = [name for name in sorted(listed) if name.startswith(same)]
             names = ", ".join((near or sorted(listed))[:_NEAR]) or "nothing of that kind"
             text = f"{symbol!r} is not listed here"

@@ -20,10 +20,13 @@ from livekit.cli.output import (
     print_rich,
     print_table,
 )
+from livekit.cli.venues import order_rows
 from livekit.config import DEFAULT_ENGINE
+from livekit.errors import ConfigError
 
 __all__ = ["add_engine", "add_parsers", "strategy_tables"]
 
+_VENUES: Final = {"paper": "paper exchange", "demo": "orders go to demo trading"}
 _LATENCIES: Final = ("latency_ns", "tick_to_order_ns")
 
 
@@ -87,7 +90,15 @@ def _add_start(verbs: Any) -> None:
 
 
 def _add_exchange(start: Any) -> None:
-    start.add_argument("--paper", action="store_true", help="trade on paper (the default)")
+    venue = start.add_mutually_exclusive_group()
+    for name, text in (
+        ("paper", "trade on paper (the default)"),
+        ("demo", "trade on the exchange's demo, or on a simulator"),
+        ("live", "trade with real money: closed so far"),
+    ):
+        venue.add_argument(
+            f"--{name}", dest="venue", action="store_const", const=name, default=None, help=text
+        )
     start.add_argument("--env", help="of an exchange: sim, demo or live (default: live)")
     start.add_argument("--url", help="of a simulator, such as http://127.0.0.1:8000")
     start.add_argument("--region", help="of the exchange: global, eea or us (default: global)")
@@ -99,14 +110,32 @@ def _add_exchange(start: Any) -> None:
 def _start(options: argparse.Namespace) -> None:
     from livekit.engine.launch import start_engine
     from livekit.engine.settings import load_settings
+    from livekit.engine.venue import LIVE_CLOSED
 
-    names = ["source", "data", "speed", "wait", "wait_for", "policy", "cash", "maker", "taker"]
+    if options.venue == "live":
+        raise ConfigError(LIVE_CLOSED)
+    names = [
+        "venue",
+        "source",
+        "data",
+        "speed",
+        "wait",
+        "wait_for",
+        "policy",
+        "cash",
+        "maker",
+        "taker",
+    ]
     names += ["latency", "queue", "funding", "env", "url", "region"]
     overrides = {name: getattr(options, name) for name in names}
     overrides["name"] = options.engine
     overrides["symbols"] = options.symbols.split(",") if options.symbols else None
     overrides["channels"] = options.channels.split(",") if options.channels else None
+    if options.venue == "demo" and options.env is None:
+        overrides["env"] = "demo"
     settings = load_settings(options.config, overrides)
+    if settings.venue == "live":
+        raise ConfigError(LIVE_CLOSED)
     settings.data = str(recording_folder(settings.data).resolve())
     answer = start_engine(settings)
     if options.json:
@@ -117,8 +146,9 @@ def _start(options: argparse.Namespace) -> None:
     what = f"{settings.source} of {settings.data} at {settings.speed}"
     if settings.source != "replay":
         what = f"{settings.source} {settings.env}, {', '.join(settings.symbols)}"
+    venue = _VENUES[settings.venue]
     print(
-        f"engine {settings.name!r} started (pid {answer['pid']}): {what}, paper exchange\n"
+        f"engine {settings.name!r} started (pid {answer['pid']}): {what}, {venue}\n"
         "next: livekit attach strategies/momentum.py; livekit status; livekit engine stop"
     )
 
@@ -168,6 +198,7 @@ def _status(options: argparse.Namespace) -> None:
             if feed is None
             else feed_rows(feed)
         ),
+        *(order_rows(status["orders"]) if status["orders"] else []),
         ("event time", _time(status["now"])),
         ("events in", f"{status['events_in']:,} ({number(status['events_per_s'], 0)}/s)"),
         ("events out", f"{status['events_out']:,}, dropped {status['events_dropped']:,}"),
@@ -178,7 +209,8 @@ def _status(options: argparse.Namespace) -> None:
     ]
     print_table(("engine", f"{status['engine']} (pid {status['pid']})"), rows)
     if feed is not None:
-        print_rich(connection_table(feed["connections"]))
+        lines = [status["orders"]["line"]] if status["orders"] else []
+        print_rich(connection_table([*feed["connections"], *lines]))
     if status["strategies"]:
         print_rich(*strategy_tables(status["strategies"]))
 

@@ -265,4 +265,7 @@ def _print(summary: "Summary") -> None:
         f"{seen.events:,} events, {seen.n_bytes:,} bytes in {seen.seconds:.1f} s; "
         f"{seen.gaps} gaps, {seen.lost:,} events lost"
     )
+    if summary.raw is not None:
+        raw = summary.raw
+        print(f"{raw['frames']:,} raw frames kept, {raw['dropped']:,} dropped")
     print(f"next: livekit data check --data {summary.root}")

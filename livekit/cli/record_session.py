@@ -70,13 +70,14 @@ class Plan:
 
 @dataclass(slots=True)
 class Summary:
-    """What came of a recording."""
+    """What came of a recording; `raw` of the raw frames, where they were kept."""
 
     root: str
     engine: str = ""
     progress: Progress = field(default_factory=lambda: Progress(0.0, 0, 0, 0, 0, {}))
     recovered: Converted = field(default_factory=Converted)
     converted: Converted = field(default_factory=Converted)
+    raw: dict[str, Any] | None = None
     failure: str = ""
     exit_code: int = 0
 
@@ -99,6 +100,7 @@ class Summary:
             "received": seen.received,
             "catalog": self.converted.to_dict(),
             "recovered": self.recovered.to_dict(),
+            "raw": self.raw,
             "failure": self.failure or None,
         }
 
@@ -140,6 +142,8 @@ def record(plan: Plan, show: Callable[[Progress], None] | None = None) -> Summar
         with _Interrupts() as interrupts:
             with _engine(plan):
                 converter = _record(plan, lock, summary, interrupts, show)
+            if summary.raw is not None and summary.raw["failure"]:
+                summary.fail(summary.raw["failure"], 1)
             summary.converted.add(converter.finish())
             summary.converted.add(convert_parts(plan.root, with_open=True))
         for failure in summary.converted.failures:
@@ -210,6 +214,7 @@ def _record(
             header = PartHeader(job.venue, list(known), recorded, is_partial=True)
             note_interruption(plan.root, header, clock.now_ns())
         _watch(plan, child, engine, interrupts, show)
+        summary.raw = _raw_of(plan)
     finally:
         child.ask_to_stop()
         code, message = child.end()
@@ -217,6 +222,22 @@ def _record(
             summary.fail(message, code)
         summary.progress = child.progress()
     return converter
+
+
+def _raw_of(plan: Plan) -> dict[str, Any] | None:
+    """Return what the engine's feed says of the raw frames it keeps; None without any."""
+    if plan.settings is None or not plan.settings.raw:
+        return None
+    with contextlib.suppress(LivekitError):  # an engine that is gone says nothing any more
+        connections = call(plan.engine, "status")["feed"]["connections"]
+        logs = [one["raw"] for one in connections]
+        failures = [one["failure"] for one in logs if one["failure"]]
+        return {
+            "frames": sum(one["frames"] for one in logs),
+            "dropped": sum(one["dropped"] for one in logs),
+            "failure": failures[0] if failures else "",
+        }
+    return None
 
 
 def _job(plan: Plan, status: dict[str, Any], symbols: list[str]) -> Job:

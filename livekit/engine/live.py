@@ -49,6 +49,8 @@ class LiveTurns:
         Empties the outbox and lets ledgers and queues grow.
     dispatch : callable
         Waits for the selector, at most so many seconds, and calls back.
+    flush : callable
+        Sends the orders that were taken to the venue.
 
     Attributes
     ----------
@@ -67,10 +69,11 @@ class LiveTurns:
         wait: str,
         make_room: Callable[[], None],
         dispatch: Callable[[float], None],
+        flush: Callable[[], None],
     ) -> None:
         self._pump, self._tick, self._source, self._timers = pump, tick, source, timers
         self._spin_ns, self._yield_ns, self._sleep_ns = WAITS[wait]
-        self._make_room, self._dispatch = make_room, dispatch
+        self._make_room, self._dispatch, self._flush = make_room, dispatch, flush
         self._moved = self._moved_ns = 0
         self.first_ns = self.n_lost = 0
         self.is_open = True
@@ -91,6 +94,7 @@ class LiveTurns:
             tries += 1
             self._make_room()
             done += pump_market(self._pump, address + done * SLOT_BYTES, SLOT_BYTES, n - done)
+        self._flush()
         self._source.advance(done)
         self._moved += done
         if done:
@@ -102,6 +106,7 @@ class LiveTurns:
         self._dispatch(0)
         moved = pump_clock(self._pump, self._source.now_ts()) + self._moved
         if moved:
+            self._flush()
             self._moved_ns = clock.monotonic_ns()
         return moved
 
@@ -109,12 +114,14 @@ class LiveTurns:
         """Wait for orders, sockets or a timer, as the engine's way of waiting says."""
         now_ns = clock.monotonic_ns()
         if self._sleep_ns == 0:
-            await_orders(self._pump, now_ns + _SPIN_STEP_NS, now_ns + _SPIN_STEP_NS)
+            if await_orders(self._pump, now_ns + _SPIN_STEP_NS, now_ns + _SPIN_STEP_NS):
+                self._flush()
             return
         idle_ns = now_ns - self._moved_ns
         if idle_ns < self._spin_ns + self._yield_ns:
             spin_until = now_ns + _STEP_NS if idle_ns < self._spin_ns else 0
-            await_orders(self._pump, spin_until, now_ns + _STEP_NS)
+            if await_orders(self._pump, spin_until, now_ns + _STEP_NS):
+                self._flush()
             return
         left_ns = min(_LONGEST_SLEEP_NS, self._until_timer())
         if left_ns <= 0:

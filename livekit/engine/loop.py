@@ -32,6 +32,7 @@ from livekit.engine.source import PaceKind
 from livekit.engine.sources import open_source
 from livekit.engine.strategies import POLICIES, StrategyManager, StrategySlot
 from livekit.engine.supervisor import Supervisor
+from livekit.engine.venue import open_venue
 from livekit.errors import ConfigError, NotRunningError
 from livekit.events import SLOT_BYTES
 from livekit.ring.broadcast import ring_bells
@@ -43,7 +44,6 @@ from livekit.trading.feed import RECORDED, Feed
 from livekit.trading.latency import parse_ns
 from livekit.trading.layout import Gate
 from livekit.trading.risk import open_strategy
-from livekit.trading.router import cancel_all, cancel_strategy
 
 __all__ = ["EventEngine"]
 
@@ -86,6 +86,11 @@ class EventEngine:
         self.generation = clock.now_ns()
         self.started_ns = clock.monotonic_ns()
         self.core = make_core(settings, self.source, self.generation)
+        try:
+            self.venue = open_venue(settings, self.source, self.core)
+        except BaseException:
+            self.source.close()
+            raise
         self.segment = EngineSegment.create(
             lock.folder, generation=self.generation, engine=settings.name
         )
@@ -93,7 +98,7 @@ class EventEngine:
             self.segment.append(instrument)
         self._pump_memory = aligned_zeros(PUMP.itemsize)
         self.pump = self._pump_memory.view(PUMP)
-        connect_core(self.pump, self.core.address)
+        connect_core(self.pump, self.core.address, is_live=self.venue.is_remote)
         self.pump["board"] = self.segment.board_address
         self._model_latency()
         self._funding = plan_funding(settings, self.source, self.pump)
@@ -122,7 +127,7 @@ class EventEngine:
         self._stop_by_ns = self._looked_ns = self._first_ns = 0
         self._has_begun, self._is_open = settings.wait_for == 0, False
         pump, tick = int(self.pump.ctypes.data), self.segment.file.address + _TICK
-        waiting = (settings.wait, self._grow, self._dispatch)
+        waiting = (settings.wait, self._grow, self._dispatch, self.venue.flush)
         self.live = LiveTurns(pump, tick, self.source, self.manager.timers, *waiting)
 
     def _model_latency(self) -> None:
@@ -162,6 +167,7 @@ class EventEngine:
             return
         self.is_stopping, self.live.is_open = True, False
         self._stop_by_ns = clock.monotonic_ns() + _STOP_GRACE_NS
+        self.venue.stop()
         for slot in self.manager.slots.values():
             self.manager.request_stop(slot)
 
@@ -186,7 +192,8 @@ class EventEngine:
     def _may_leave(self) -> bool:
         if not self.is_stopping:
             return False
-        return not self.manager.slots or clock.monotonic_ns() > self._stop_by_ns
+        is_over = not self.manager.slots and self.venue.is_quiet
+        return is_over or clock.monotonic_ns() > self._stop_by_ns
 
     def _turn(self) -> int:
         """Put through what is due; return how many events and orders moved."""
@@ -196,6 +203,7 @@ class EventEngine:
         if not self._is_open:
             self._is_open = True
             self.source.begin(self._selector, self.live.publish)
+            self.venue.begin(self._selector, self._make_room, self._drain)
         if self.source.is_live:
             return self.live.turn()
         if self.source.is_finished:
@@ -261,6 +269,7 @@ class EventEngine:
         self._dispatch(0)
         self._grow()
         self.source.look_after(now_ns)
+        self.venue.look_after(now_ns)
         self.manager.poll(now_ns)
         self.supervisor.poll(now_ns)
         self.front.poll(now_ns)
@@ -298,8 +307,7 @@ class EventEngine:
     def _cancel(self, ring: int) -> int:
         """Cancel what a strategy has open and report it; return how many."""
         self._make_room()
-        canceled = cancel_strategy(self.core.address, ring, int(self.pump[0]["now"]))
-        assert canceled >= 0
+        canceled = self.venue.cancel_strategy(ring, int(self.pump[0]["now"]))
         self._drain()
         return canceled
 
@@ -326,8 +334,7 @@ class EventEngine:
         """Refuse everything but cancels from now on, and cancel every order; return how many."""
         self.core.router.halt()
         self._make_room()
-        canceled = cancel_all(self.core.address, int(self.pump[0]["now"]))
-        assert canceled >= 0
+        canceled = self.venue.cancel_all(int(self.pump[0]["now"]))
         self._drain()
         _log.warning("trading halted orders_canceled=%d", canceled)
         return canceled
@@ -380,6 +387,7 @@ class EventEngine:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(slot.pidfd, signal.SIGKILL)
             self.manager.unregister_strategy(slot, "killed at stop")
+        self.venue.close()
         self.source.close()
         self.front.close()
         self.recorder.close()

@@ -107,7 +107,7 @@ def describe_engine(
     """Return what all runs of an engine have in common, as JSON takes it."""
     about = source.describe_data()
     return {
-        "kind": about["kind"],
+        "kind": about["kind"] if settings.venue == "paper" else settings.venue,
         "data": {
             "root": settings.data,
             "symbols": [one.symbol for one in source.instruments],

@@ -33,6 +33,8 @@ class EngineSettings:
         ``replay`` or ``okx``.
     data : str
         Folder of recorded data.
+    venue : str
+        Where orders go: ``paper``, ``demo`` or ``live``.
     env : str
         Of a live source: ``sim``, ``demo`` or ``live``.
     url : str
@@ -77,6 +79,7 @@ class EngineSettings:
     name: str = DEFAULT_ENGINE
     source: str = "replay"
     data: str = "replay_data"
+    venue: str = "paper"
     env: str = "live"
     url: str = ""
     region: str = "global"

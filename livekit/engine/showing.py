@@ -190,14 +190,15 @@ class Showing:
         """Show what is due: the counts at every call, the account at 20 Hz, a frame at 5 Hz."""
         self._count(now_ns)
         engine = self._engine
-        if now_ns >= self._panel_ns:
+        is_frame_due = now_ns >= self._frame_ns and int(engine.pump[0]["now"]) > 0
+        if now_ns >= self._panel_ns or is_frame_due:
             panel = engine.segment.panel_address
             now = int(engine.pump[0]["now"])
             show_panel(engine.core.address, panel, now, int(self._steering.is_flattening))
             spent = clock.monotonic_ns() - now_ns
             self._panel_ns = now_ns + min(max(_PANEL_NS, _SHARE * spent), _LONGEST_NS)
             self._slow_counts()
-        if now_ns >= self._frame_ns:
+        if is_frame_due:
             self._keep_frame()
             spent = clock.monotonic_ns() - now_ns
             self._frame_ns = now_ns + min(max(_FRAME_NS, _SHARE * spent), _LONGEST_NS)

@@ -1,10 +1,14 @@
 """A bell that another thread rings and the engine's selector hears.
 
+A descriptor that was closed is somebody else's a moment later: a late ring would then
+write into a file, or into a socket to the exchange. So ringing and closing exclude each
+other, and a bell that is closed stays silent.
 Layer 3.
 """
 
 import contextlib
 import os
+import threading
 
 __all__ = ["Doorbell"]
 
@@ -12,11 +16,13 @@ __all__ = ["Doorbell"]
 class Doorbell:
     """An eventfd: readable from a ring until it is answered.
 
-    Owned by the thread of the selector; `ring` alone may be called by others.
+    Owned by the thread of the selector; `ring` alone may be called by others, and at any
+    time, the bell's end included.
     """
 
     def __init__(self) -> None:
         self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._lock = threading.Lock()
 
     def fileno(self) -> int:
         """Return the descriptor to select on, for reading; -1 once closed."""
@@ -24,8 +30,10 @@ class Doorbell:
 
     def ring(self) -> None:
         """Make the descriptor readable; nothing happens when it is closed."""
-        with contextlib.suppress(BlockingIOError, OSError):
-            os.eventfd_write(self._descriptor, 1)
+        with self._lock:
+            if self._descriptor >= 0:
+                with contextlib.suppress(BlockingIOError):  # rung 2**64 times already
+                    os.eventfd_write(self._descriptor, 1)
 
     def answer(self) -> None:
         """Make the descriptor quiet again."""
@@ -33,7 +41,8 @@ class Doorbell:
             os.eventfd_read(self._descriptor)
 
     def close(self) -> None:
-        """Give the descriptor back."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Give the descriptor back; closing twice is fine."""
+        with self._lock:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1

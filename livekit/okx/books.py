@@ -15,13 +15,23 @@ from typing import Final
 from livekit.book import OrderBook, apply_levels, clear
 from livekit.events import Kind
 from livekit.okx.checksum import TextBook, is_provided
+from livekit.okx.layout import FEED
 from livekit.okx.messages import BookData, Level, TextBookData
 from livekit.okx.sequence import Chain, Link, State
+from livekit.ring.layout import aligned_zeros
 
 __all__ = ["RANKS", "BookFeed", "Counts", "Outcome"]
 
 RANKS: Final = {"books5": 1, "books": 2, "books50-l2-tbt": 3, "books-l2-tbt": 4, "bbo-tbt": 5}
 """Book channels from the coarsest to the finest for the touch."""
+
+_MAX_IGNORED: Final = 256
+
+
+_LAST_TS, _HEARD, _RANK, _HAS_TEXT, _BOOK = (
+    [*(FEED.names or ())].index(name)
+    for name in ("last_ts", "heard_ns", "rank", "has_text", "book")
+)
 
 
 @dataclass(slots=True)
@@ -66,7 +76,9 @@ class Counts:
     ignored: dict[str, int] = field(default_factory=dict)
 
     def ignore(self, what: str) -> None:
-        """Count a message that is passed over."""
+        """Count a message that is passed over; beyond a bound of kinds they are one."""
+        if what not in self.ignored and len(self.ignored) >= _MAX_IGNORED:
+            what = "others"
         self.ignored[what] = self.ignored.get(what, 0) + 1
 
 
@@ -92,19 +104,35 @@ class BookFeed:
     book : OrderBook
     rank : int
         Of RANKS.
-    heard_ns : int
-        When its last message came, whatever that did.
+    address : int
+        Of the FEED that it is to compiled code.
     """
 
-    __slots__ = ("_chain", "_counts", "_last_ts", "_text", "book", "heard_ns", "rank")
+    __slots__ = ("_chain", "_counts", "_text", "address", "book", "memory", "rank", "words")
 
     def __init__(self, channel: str, counts: Counts) -> None:
         self.rank = RANKS[channel]
         self.book = OrderBook()
+        self.memory = aligned_zeros(FEED.itemsize)
+        self.address: int = self.memory.ctypes.data
+        self.words = self.memory.data.cast("q")
+        self.words[_RANK], self.words[_BOOK] = self.rank, self.book.address
         self._counts = counts
-        self._chain = Chain()
+        self._chain = Chain(self.words)
         self._text: TextBook | None = None
-        self._last_ts = self.heard_ns = 0
+
+    @property
+    def heard_ns(self) -> int:
+        """When its last message came."""
+        return self.words[_HEARD]
+
+    @heard_ns.setter
+    def heard_ns(self, ts: int) -> None:
+        self.words[_HEARD] = ts
+
+    def _keep_text(self, text: TextBook | None) -> None:
+        self._text = text
+        self.words[_HAS_TEXT] = text is not None
 
     @property
     def is_live(self) -> bool:
@@ -123,11 +151,11 @@ class BookFeed:
         last = self._chain.last
         is_old = row.seqId is not None and last is not None and row.seqId <= last
         # Lower with a later time is the counter's restart after maintenance.
-        if is_old and (row.seqId == last or row.ts <= self._last_ts):
+        if is_old and (row.seqId == last or row.ts <= self.words[_LAST_TS]):
             self._counts.duplicates += 1
             return Outcome.NOTHING
         self._chain.step(row.seqId, None, is_snapshot=True)
-        self._last_ts = row.ts
+        self.words[_LAST_TS] = row.ts
         clear(self.book.address)
         self._apply(row)
         return Outcome.APPLIED
@@ -155,7 +183,8 @@ class BookFeed:
         if link is Link.SNAPSHOT:
             clear(self.book.address)
             # An empty book's checksum is 0 as well.
-            self._text = TextBook() if text is not None or not (row.asks or row.bids) else None
+            has_text = text is not None or not (row.asks or row.bids)
+            self._keep_text(TextBook() if has_text else None)
         n_lost = self._apply(row)
         if not self._is_verified(row, text) or n_lost:
             return self._break()
@@ -177,7 +206,7 @@ class BookFeed:
             return True
         if text is None:
             # The book goes on without its text: it cannot be verified any more.
-            self._text = None if row.asks or row.bids else self._text
+            self._keep_text(None if row.asks or row.bids else self._text)
             return True
         self._text.apply(text)
         if not is_provided(row.checksum):
@@ -191,7 +220,7 @@ class BookFeed:
     def _break(self) -> Outcome:
         self._chain.break_()
         self._counts.gaps += 1
-        self._text = None
+        self._keep_text(None)
         clear(self.book.address)
         return Outcome.BROKEN
 

@@ -18,6 +18,7 @@ from livekit.errors import ConfigError
 from livekit.okx.requests import BATCH_OPS, OrderArgs, check_op, fields_of, iso_time, sign
 
 __all__ = [
+    "PATHS",
     "Call",
     "account_config",
     "account_instruments",
@@ -43,7 +44,7 @@ __all__ = [
 ]
 
 _V5: Final = "/api/v5/"
-_PATHS: Final = {
+PATHS: Final = {
     "order": "trade/order",
     "batch-orders": "trade/batch-orders",
     "amend-order": "trade/amend-order",
@@ -51,6 +52,7 @@ _PATHS: Final = {
     "cancel-order": "trade/cancel-order",
     "batch-cancel-orders": "trade/cancel-batch-orders",
 }
+"""Path of an order operation below ``/api/v5/``, by its name over WebSocket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def operation(op: str, args: Sequence[OrderArgs], expire_ms: int | None = None) 
     """Return the REST call of an order operation, one of ``requests.OPS``."""
     check_op(op, args, expire_ms)
     rows = [{"instId": one.symbol} | fields_of(one) for one in args]
-    return _post(_PATHS[op], rows if op in BATCH_OPS else rows[0], expire_ms)
+    return _post(PATHS[op], rows if op in BATCH_OPS else rows[0], expire_ms)
 
 
 def cancel_all_after(timeout_s: int, tag: str = "") -> Call:

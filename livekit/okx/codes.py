@@ -255,6 +255,13 @@ _ROWS: Final[tuple[tuple[str, Outcome, Reject, str], ...]] = (
     ("54047 54048", _R, Reject.RATE_LIMIT, "the order is in a speed bump: retry after 100 ms"),
     ("54094", _R, Reject.TRADING_HALTED, "the instrument cools off: wait"),
     (
+        "59000",
+        _R,
+        Reject.TRADING_HALTED,
+        "the setting may not change now: cancel all orders and close all positions first",
+    ),
+    ("59102", _R, Reject.MALFORMED, "the leverage is above the instrument's limit: lower it"),
+    (
         "60008 60018 60028 64001 64002",
         _R,
         Reject.UNKNOWN_INSTRUMENT,

@@ -51,6 +51,8 @@ def hosts_for(env: str, region: str = "global", url: str = "") -> Hosts:
     """
     if env not in ENVIRONMENTS:
         raise ConfigError(f"environment {env!r} is unknown; use {', '.join(ENVIRONMENTS)}")
+    if region not in REGIONS:
+        raise ConfigError(f"region {region!r} is unknown; use {', '.join(REGIONS)}")
     if env == "sim":
         return _simulator(url)
     if url:
@@ -58,8 +60,6 @@ def hosts_for(env: str, region: str = "global", url: str = "") -> Hosts:
             f"address {url!r} is for a simulator only; give --env sim with it, or leave it out "
             f"for --env {env}"
         )
-    if region not in REGIONS:
-        raise ConfigError(f"region {region!r} is unknown; use {', '.join(REGIONS)}")
     is_demo = env == "demo"
     base = _SOCKETS[region, is_demo]
     return Hosts(_REST[region], f"{base}/public", f"{base}/private", f"{base}/business", is_demo)

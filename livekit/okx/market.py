@@ -15,8 +15,8 @@ because nothing traded. (A first ticker is state, not a print, and is passed on.
 Layer 2. Pure: the time of receipt is an argument.
 """
 
-from collections.abc import Container, Mapping
-from struct import Struct
+import ctypes
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -25,7 +25,9 @@ from livekit.book import OrderBook
 from livekit.events import SLOT_BYTES, Kind, Side
 from livekit.okx.books import RANKS, BookFeed, Counts, Outcome
 from livekit.okx.checksum import is_provided
+from livekit.okx.layout import ENTRY, OF_TRADES, OF_UPDATES, OF_WHOLE_BOOKS, PREFIX_BYTES
 from livekit.okx.messages import (
+    BOOK_CHANNELS,
     SNAPSHOT_CHANNELS,
     BookPush,
     CandlePush,
@@ -36,22 +38,29 @@ from livekit.okx.messages import (
     TickerPush,
     TradePush,
     parse,
+    parse_argument,
     parse_book_text,
 )
 from livekit.okx.publish import InstrumentState, publish
-from livekit.ring.layout import aligned_zeros
+from livekit.okx.scan import insert, scan
+from livekit.okx.scan_apply import note_trade
+from livekit.okx.slots import EventSlots
 
 __all__ = ["Counts", "Normalizer"]
 
 _NS_PER_MS: Final = 1_000_000
-_SLOTS: Final = 1024
-_TRADES_REMEMBERED: Final = 4096
 _NAN: Final = float("nan")
+_FRAMES: Final = {
+    **dict.fromkeys(SNAPSHOT_CHANNELS, OF_WHOLE_BOOKS),
+    **dict.fromkeys(BOOK_CHANNELS, OF_UPDATES),
+}
+_ENTRIES: Final = 64
 
-_TICKER_ROW: Final = Struct("<BBHIQqqdddd")
-_TRADE_ROW: Final = Struct("<BBHIQqqddqII")
-_BAR_ROW: Final = Struct("<BBHIQqqdddddqq")
-_GAP_ROW: Final = Struct("<BBHIQqq8I")
+# Where the bytes of a Python object lie is looked at, not assumed: where it is otherwise,
+# every frame goes through the decoder.
+_BYTES_AT: Final = bytes.__basicsize__ - 1
+_PROBE: Final = b"livekit"
+_CAN_SCAN: Final = ctypes.string_at(id(_PROBE) + _BYTES_AT, len(_PROBE) + 1) == _PROBE + b"\0"
 
 
 class Normalizer:
@@ -65,9 +74,6 @@ class Normalizer:
 
     Attributes
     ----------
-    slots : uint8[m, 256]
-        Where the events of the last frame lie; overwritten by the next.
-    counts : Counts
     broken : list of (str, str)
         Channel and symbol of the books that the last frame found broken.
     funding : dict of str to Funding
@@ -79,21 +85,13 @@ class Normalizer:
         self._instruments: dict[str, InstrumentState] = {}
         self._feeds: dict[tuple[str, str], BookFeed] = {}
         self._connected_ns = 0
-        self._sequence = 0
-        self._n = 0
-        self.counts = Counts()
+        self._out = EventSlots()
+        self._counts = self._out.own_counts
+        self._learned: dict[bytes, tuple[int, ...]] = {}
+        self._entries = np.zeros(0, ENTRY)
+        self._make_entries(_ENTRIES)
         self.broken: list[tuple[str, str]] = []
         self.funding: dict[str, Funding] = {}
-        self.slots = np.zeros((0, SLOT_BYTES), np.uint8)
-        self._reserve(_SLOTS)
-
-    def _reserve(self, n: int) -> None:
-        memory = aligned_zeros(n * SLOT_BYTES)
-        if self._n:
-            memory[: self._n * SLOT_BYTES] = self.slots.reshape(-1)[: self._n * SLOT_BYTES]
-        self.slots = memory.reshape(n, SLOT_BYTES)
-        self._buffer = memory.data
-        self._address: int = memory.ctypes.data
 
     def connect(self, ts_recv: int, only: Container[tuple[str, str]] | None = None) -> int:
         """Begin a new connection; return how many events that gave.
@@ -102,7 +100,7 @@ class Normalizer:
         empty QUOTE and BOOK say so. `only` names the channels and symbols that the
         connection carries, where others go on.
         """
-        self._n = 0
+        self._out.n = 0
         if only is None:
             self._connected_ns = ts_recv
         for (channel, symbol), feed in self._feeds.items():
@@ -111,21 +109,41 @@ class Normalizer:
             instrument = self._instruments[symbol]
             if feed.close() is Outcome.BROKEN:
                 self._emit_gap(instrument, feed, ts_recv, ts_recv)
-            instrument.quote_rank = instrument.book_rank = 0
+            instrument.forget_ranks()
         for symbol, instrument in self._instruments.items():
             if only is None or ("trades", symbol) in only:
-                instrument.has_printed, instrument.connected_ns = False, ts_recv
-        return self._n
+                instrument.connect(ts_recv)
+        return self._out.n
+
+    def announce(self, ts_recv: int, symbols: Iterable[str], *, is_connected: bool) -> int:
+        """Write a CONNECTION for each of some symbols; return how many."""
+        self._out.n = 0
+        for symbol in symbols:
+            instrument = self._instrument(symbol)
+            if instrument is not None:
+                what = (Kind.CONNECTION, instrument.number, ts_recv, ts_recv, is_connected)
+                self._out.write(*what)
+        return self._out.n
+
+    @property
+    def symbols(self) -> Iterable[str]:
+        """The instruments wanted."""
+        return self._numbers.keys()
+
+    @property
+    def slots(self) -> np.ndarray:
+        """Where the events of the last frame lie: uint8[m, 256], overwritten by the next."""
+        return self._out.slots
 
     @property
     def address(self) -> int:
         """Address of `slots`."""
-        return self._address
+        return self._out.address
 
     @property
-    def memory(self) -> memoryview:
-        """The bytes of `slots`."""
-        return self._buffer
+    def counts(self) -> Counts:
+        """What was seen and given since the start."""
+        return self._out.counts
 
     def heard(self, symbol: str, channel: str) -> tuple[bool, int]:
         """Return whether a book may be read, and when its channel was last heard, ns."""
@@ -153,14 +171,63 @@ class Normalizer:
             The frame is not a message of the exchange, or its text breaks the rules;
             nothing of it was applied.
         """
-        return self.take(parse(frame), ts_recv)
+        n = self.scan(frame, ts_recv)
+        if n < 0:
+            message = parse(frame)
+            n = self.take(message, ts_recv)
+            if isinstance(message, BookPush | TradePush):
+                self.learn(frame, message)
+        return n
+
+    def scan(self, frame: bytes, ts_recv: int) -> int:
+        """Take a frame if it is of the usual form; return how many events it gave, else -1.
+
+        Does what `feed` does, or nothing: a frame that gave -1 goes to `parse` and `take`.
+        """
+        n = scan(self._out.state, id(frame) + _BYTES_AT, len(frame), ts_recv) if _CAN_SCAN else -1
+        if n >= 0:
+            self._out.n = n
+            if self.broken:
+                self.broken.clear()
+        return n
+
+    def learn(self, frame: bytes, message: BookPush | TradePush) -> None:
+        """Know the first bytes of a frame that was taken, so that `scan` takes the next."""
+        end = frame.find(b"}") + 1
+        prefix = frame[:end]
+        if prefix in self._learned or not 0 < end <= PREFIX_BYTES:
+            return
+        channel = message.channel if isinstance(message, BookPush) else "trades"
+        instrument = self._instruments.get(message.symbol)
+        if instrument is None or parse_argument(prefix) != (channel, message.symbol):
+            return
+        feed = self._feeds.get((channel, message.symbol))
+        symbol = message.symbol.encode()
+        what = _FRAMES.get(channel, OF_TRADES)
+        where = (what, instrument.address, 0 if feed is None else feed.address)
+        self._learned[prefix] = (*where, prefix.find(b'"%s"' % symbol) + 1, len(symbol))
+        if 2 * len(self._learned) > len(self._entries):
+            self._make_entries(2 * len(self._entries))
+        else:
+            self._insert(prefix)
+
+    def _make_entries(self, n: int) -> None:
+        """Make a table of `n` entries, a power of 2, of all that was learned."""
+        self._entries = np.zeros(n, ENTRY)
+        self._out.set("entries", self._entries.ctypes.data)
+        self._out.set("mask", n - 1)
+        for prefix in self._learned:
+            self._insert(prefix)
+
+    def _insert(self, prefix: bytes) -> None:
+        insert(self._out.state, id(prefix) + _BYTES_AT, *self._learned[prefix])
 
     def take(self, message: Message, ts_recv: int) -> int:
         """Take one message that is parsed already; as `feed` otherwise."""
-        self._n = 0
+        self._out.n = 0
         if self.broken:
             self.broken.clear()
-        self.counts.frames += 1
+        self._counts.frames += 1
         if isinstance(message, BookPush):
             self._take_books(message, ts_recv)
         elif isinstance(message, TradePush):
@@ -173,28 +240,18 @@ class Normalizer:
             self.funding.update((row.instId, row) for row in message.rows)
         else:
             what = message.what if isinstance(message, Ignored) else type(message).__name__.lower()
-            self.counts.ignore(what)
-        return self._n
+            self._counts.ignore(what)
+        return self._out.n
 
     def _instrument(self, symbol: str) -> InstrumentState | None:
         instrument = self._instruments.get(symbol)
         if instrument is None:
             number = self._numbers.get(symbol)
             if number is None:
-                self.counts.ignore(f"symbol {symbol}")
+                self._counts.ignore(f"symbol {symbol}")
                 return None
             instrument = self._instruments[symbol] = InstrumentState(number, self._connected_ns)
         return instrument
-
-    def _next(self, kind: Kind) -> int:
-        """Count an event of a kind and return its offset in the slots."""
-        if self._n >= len(self.slots):
-            self._reserve(2 * len(self.slots))
-        self.counts.events[kind] = self.counts.events.get(kind, 0) + 1
-        offset = self._n * SLOT_BYTES
-        self._n += 1
-        self._sequence += 1
-        return offset
 
     def _take_tickers(self, push: TickerPush, ts_recv: int) -> None:
         for row in push.rows:
@@ -203,15 +260,9 @@ class Normalizer:
                 continue
             # Base units: vol24h counts contracts except where base units are traded.
             volume = row.vol24h if row.instType in {"SPOT", "MARGIN", ""} else row.volCcy24h
-            offset = self._next(Kind.TICKER)
-            _TICKER_ROW.pack_into(
-                self._buffer,
-                offset,
+            self._out.write(
                 Kind.TICKER,
-                0,
                 instrument.number,
-                0,
-                self._sequence - 1,
                 row.ts * _NS_PER_MS,
                 ts_recv,
                 _NAN if row.last == "" else row.last,
@@ -225,34 +276,18 @@ class Normalizer:
             instrument = self._instrument(row.instId)
             if instrument is None:
                 continue
-            if row.tradeId in instrument.trades:
-                self.counts.duplicates += 1
+            if not note_trade(instrument.address, row.tradeId):
+                self._counts.duplicates += 1
                 continue
-            instrument.trades[row.tradeId] = None
-            if len(instrument.trades) > _TRADES_REMEMBERED:
-                del instrument.trades[next(iter(instrument.trades))]
             ts_event = row.ts * _NS_PER_MS
-            is_first, instrument.has_printed = not instrument.has_printed, True
-            if is_first and ts_event < instrument.connected_ns:
-                self.counts.stale_trades += 1
+            is_first = not instrument.row["has_printed"]
+            instrument.row["has_printed"] = 1
+            if is_first and ts_event < instrument.row["connected_ns"]:
+                self._counts.stale_trades += 1
                 continue
-            offset = self._next(Kind.TRADE)
-            _TRADE_ROW.pack_into(
-                self._buffer,
-                offset,
-                Kind.TRADE,
-                0,
-                instrument.number,
-                Side.BUY if row.side == "buy" else Side.SELL,
-                self._sequence - 1,
-                ts_event,
-                ts_recv,
-                row.px,
-                row.sz,
-                row.tradeId,
-                0,
-                0,
-            )
+            side = Side.BUY if row.side == "buy" else Side.SELL
+            print_ = (row.px, row.sz, row.tradeId, 0, 0)
+            self._out.write(Kind.TRADE, instrument.number, ts_event, ts_recv, *print_, aux=side)
 
     def _take_candles(self, push: CandlePush, ts_recv: int) -> None:
         instrument = self._instrument(push.symbol)
@@ -262,16 +297,11 @@ class Normalizer:
             if row.confirm != "1" or row.ts <= instrument.bars.get(push.channel, -1):
                 continue
             instrument.bars[push.channel] = row.ts
-            offset = self._next(Kind.BAR)
-            _BAR_ROW.pack_into(
-                self._buffer,
-                offset,
+            known_ns = row.ts * _NS_PER_MS + push.period  # when it could first be known
+            self._out.write(
                 Kind.BAR,
-                0,
                 instrument.number,
-                0,
-                self._sequence - 1,
-                row.ts * _NS_PER_MS + push.period,  # when it could first be known
+                known_ns,
                 ts_recv,
                 row.open,
                 row.high,
@@ -289,7 +319,7 @@ class Normalizer:
         key = (push.channel, push.symbol)
         feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[key] = BookFeed(push.channel, self.counts)
+            feed = self._feeds[key] = BookFeed(push.channel, self._counts)
         feed.heard_ns = ts_recv
         is_whole = push.channel in SNAPSHOT_CHANNELS
         has_text = not is_whole and any(is_provided(row.checksum) for row in push.rows)
@@ -312,19 +342,7 @@ class Normalizer:
         """Say that a book lost something, and take its prices back."""
         lost = [0] * 8
         lost[Kind.BOOK] = 1  # at least: the exchange does not say how many
-        offset = self._next(Kind.GAP)
-        _GAP_ROW.pack_into(
-            self._buffer,
-            offset,
-            Kind.GAP,
-            0,
-            instrument.number,
-            0,
-            self._sequence - 1,
-            ts_event,
-            ts_recv,
-            *lost,
-        )
+        self._out.write(Kind.GAP, instrument.number, ts_event, ts_recv, *lost)
         self._emit(instrument, feed, None, ts_event, ts_recv)
 
     def _emit(
@@ -336,27 +354,26 @@ class Normalizer:
         ts_recv: int,
     ) -> None:
         """Write QUOTE and BOOK where this feed is the instrument's finest for them."""
-        takes = 0
-        if feed.rank >= instrument.quote_rank:
-            instrument.quote_rank = feed.rank
+        takes, row, out = 0, instrument.row, self._out
+        if feed.rank >= row["quote_rank"]:
+            row["quote_rank"] = feed.rank
             takes = 1
-        if feed.rank < RANKS["bbo-tbt"] and feed.rank >= instrument.book_rank:
-            instrument.book_rank = feed.rank
+        if feed.rank < RANKS["bbo-tbt"] and feed.rank >= row["book_rank"]:
+            row["book_rank"] = feed.rank
             takes |= 2
-        if self._n + 2 > len(self.slots):
-            self._reserve(2 * len(self.slots))
+        out.reserve(out.n + 2)
         written = publish(
             feed.book.address,
-            instrument.address,
-            self._address + self._n * SLOT_BYTES,
+            instrument.last_address,
+            out.address + out.n * SLOT_BYTES,
             takes,
             instrument.number,
-            self._sequence,
+            out.sequence,
             -1 if seq is None else seq,
             ts_event,
             ts_recv,
         )
         if written & 1:
-            self._next(Kind.QUOTE)
+            out.count(Kind.QUOTE)
         if written & 2:
-            self._next(Kind.BOOK)
+            out.count(Kind.BOOK)

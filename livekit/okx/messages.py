@@ -46,6 +46,7 @@ __all__ = [
     "Trade",
     "TradePush",
     "parse",
+    "parse_argument",
     "parse_book_text",
 ]
 
@@ -78,7 +79,11 @@ MaybePrice = Price | Literal[""]
 MaybeSize = Size | Literal[""]
 Milliseconds = Annotated[int, Meta(ge=0, lt=9_000_000_000_000)]
 Identity = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Sequence = Annotated[int, Meta(ge=-(2**63) + 1, le=2**63 - 1)]
+Checksum = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
 Symbol = Annotated[str, Meta(min_length=1, max_length=48)]
+Word = Annotated[str, Meta(max_length=64)]
+Text = Annotated[str, Meta(max_length=4096)]
 
 
 class Ticker(Struct, gc=False, frozen=True):
@@ -91,7 +96,7 @@ class Ticker(Struct, gc=False, frozen=True):
     askPx: MaybePrice = ""  # noqa: N815
     vol24h: MaybeSize = ""
     volCcy24h: MaybeSize = ""  # noqa: N815
-    instType: str = ""  # noqa: N815
+    instType: Word = ""  # noqa: N815
 
 
 class Trade(Struct, gc=False, frozen=True):
@@ -129,9 +134,9 @@ class BookData(Struct, frozen=True):
     asks: Annotated[list[Level], Meta(max_length=_MAX_LEVELS)]
     bids: Annotated[list[Level], Meta(max_length=_MAX_LEVELS)]
     ts: Milliseconds
-    seqId: int | None = None  # noqa: N815
-    prevSeqId: int | None = None  # noqa: N815
-    checksum: int | None = None
+    seqId: Sequence | None = None  # noqa: N815
+    prevSeqId: Sequence | None = None  # noqa: N815
+    checksum: Checksum | None = None
 
 
 class TextBookData(Struct, frozen=True):
@@ -263,19 +268,19 @@ Message = Push | Ack | Failure | Notice | Pong | Ignored
 
 
 class _Argument(Struct, gc=False):
-    channel: str = ""
-    instId: str = ""  # noqa: N815
+    channel: Word = ""
+    instId: Word = ""  # noqa: N815
 
 
 class _Envelope(Struct):
-    event: str = ""
-    op: str = ""
+    event: Word = ""
+    op: Word = ""
     arg: _Argument | None = None
-    action: str = ""
+    action: Word = ""
     data: Raw = msgspec.Raw()
-    code: str = ""
-    msg: str = ""
-    id: str = ""
+    code: Word = ""
+    msg: Text = ""
+    id: Word = ""
 
 
 _PONG: Final = Pong()
@@ -319,6 +324,21 @@ def parse(frame: bytes) -> Message:
         return _dispatch(_envelope.decode(frame))
     except _REFUSALS as error:
         raise FeedError(f"frame {_excerpt(frame)} is not a message: {error}") from error
+
+
+def parse_argument(prefix: bytes) -> tuple[str, str]:
+    """Return channel and symbol of a push that begins with these bytes; "" where there are none.
+
+    Parameters
+    ----------
+    prefix : bytes
+        Up to and with the brace that closes the push's ``arg``.
+    """
+    try:
+        argument = _envelope.decode(prefix + b"}").arg
+    except _REFUSALS:
+        return "", ""
+    return ("", "") if argument is None else (argument.channel, argument.instId)
 
 
 def parse_book_text(push: BookPush) -> list[TextBookData]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from livekit.book import write_book, write_quote
 from livekit.events import BOOK, HEAD, QUOTE, SLOT_BYTES, Kind
+from livekit.okx.layout import INSTRUMENT, LAST
 from livekit.ring.jit import hot
 from livekit.ring.layout import aligned_zeros
 from livekit.ring.memory import copy_lines, record
@@ -19,23 +20,41 @@ _KIND_BOOK: Final = int(Kind.BOOK)
 
 
 class InstrumentState:
-    """What is kept of one instrument besides its books."""
+    """What is kept of one instrument besides its books: an INSTRUMENT, and its last bars.
 
-    __slots__ = (
-        *("address", "bars", "book_rank", "connected_ns", "has_printed", "last", "number"),
-        *("quote_rank", "trades"),
-    )
+    Attributes
+    ----------
+    number : int
+    bars : dict
+        When the last final bar of a channel opened, ms.
+    row : INSTRUMENT record
+    address : int
+        Of the record.
+    last_address : int
+        Of the last QUOTE and BOOK in it.
+    """
+
+    __slots__ = ("address", "bars", "last_address", "memory", "number", "row")
 
     def __init__(self, number: int, connected_ns: int) -> None:
-        self.number, self.connected_ns = number, connected_ns
-        self.bars: dict[str, int] = {}  # when the last final bar of a channel opened, ms
-        self.last = aligned_zeros(QUOTE.itemsize + BOOK.itemsize)  # the last QUOTE and BOOK
-        self.last[: QUOTE.itemsize].view(QUOTE)["kind"] = _KIND_QUOTE
-        self.last[QUOTE.itemsize :].view(BOOK)["kind"] = _KIND_BOOK
-        self.address: int = self.last.ctypes.data
-        self.quote_rank = self.book_rank = 0
-        self.trades: dict[int, None] = {}
-        self.has_printed = False
+        self.number = number
+        self.bars: dict[str, int] = {}
+        self.memory = aligned_zeros(INSTRUMENT.itemsize)
+        self.row = self.memory.view(INSTRUMENT)[0]
+        self.row["number"], self.row["connected_ns"] = number, connected_ns
+        self.row["last_trade"] = -1
+        self.memory[LAST:][: QUOTE.itemsize].view(QUOTE)["kind"] = _KIND_QUOTE
+        self.memory[LAST + QUOTE.itemsize :][: BOOK.itemsize].view(BOOK)["kind"] = _KIND_BOOK
+        self.address: int = self.memory.ctypes.data
+        self.last_address = self.address + LAST
+
+    def forget_ranks(self) -> None:
+        """Let any channel give QUOTE and BOOK again."""
+        self.row["quote_rank"] = self.row["book_rank"] = 0
+
+    def connect(self, ts: int) -> None:
+        """Begin a new connection: its first print may be an old one."""
+        self.row["has_printed"], self.row["connected_ns"] = 0, ts
 
 
 @hot

@@ -15,6 +15,9 @@ Layer 2. Pure.
 """
 
 import enum
+from typing import Final
+
+from livekit.okx.layout import NO_SEQUENCE
 
 __all__ = ["Chain", "Link", "State"]
 
@@ -25,6 +28,9 @@ class State(enum.IntEnum):
     EMPTY = 0
     LIVE = 1
     BROKEN = 2
+
+
+_STATES: Final = tuple(State)
 
 
 class Link(enum.IntEnum):
@@ -46,6 +52,11 @@ class Link(enum.IntEnum):
 class Chain:
     """The chain of one channel and instrument.
 
+    Parameters
+    ----------
+    words : memoryview of int64, optional
+        Where state and last number are kept, for compiled code to read; its own by default.
+
     Attributes
     ----------
     state : State
@@ -53,11 +64,30 @@ class Chain:
         seqId of the last message applied; None in frames of the years without ids.
     """
 
-    __slots__ = ("last", "state")
+    __slots__ = ("_words",)
 
-    def __init__(self) -> None:
-        self.state = State.EMPTY
-        self.last: int | None = None
+    def __init__(self, words: memoryview | None = None) -> None:
+        self._words = memoryview(bytearray(16)).cast("q") if words is None else words
+        self.state, self.last = State.EMPTY, None
+
+    @property
+    def state(self) -> State:
+        """Whether the book may be read."""
+        return _STATES[self._words[0]]
+
+    @state.setter
+    def state(self, value: State) -> None:
+        self._words[0] = value
+
+    @property
+    def last(self) -> int | None:
+        """The last number, None without one."""
+        last = self._words[1]
+        return None if last == NO_SEQUENCE else last
+
+    @last.setter
+    def last(self, value: int | None) -> None:
+        self._words[1] = NO_SEQUENCE if value is None else value
 
     def step(self, seq: int | None, prev: int | None, *, is_snapshot: bool) -> Link:
         """Take one message into the chain and say what it is to it."""

@@ -32,11 +32,15 @@ _MAX_ARGUMENTS: Final = 120
 
 @dataclass(frozen=True, slots=True, order=True)
 class Argument:
-    """One subscription: a channel of an instrument, or of a type of instruments."""
+    """One subscription: a channel of an instrument, of a type of instruments, or private.
+
+    `extra` is the text of ``extraParams``.
+    """
 
     channel: str
     symbol: str = ""
     kind: str = ""
+    extra: str = ""
 
     @property
     def path(self) -> str:
@@ -46,6 +50,7 @@ class Argument:
     def to_json(self) -> bytes:
         """Return the argument as the exchange reads it."""
         named = {"channel": self.channel, "instId": self.symbol, "instType": self.kind}
+        named["extraParams"] = self.extra
         return msgspec.json.encode({key: value for key, value in named.items() if value})
 
 

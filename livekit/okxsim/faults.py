@@ -29,6 +29,7 @@ KINDS: Final = {
     "junk": "send a frame no client expects: `code` large, nested, binary or utf8",
     "reset": "begin every seqId anew at a low number, as after maintenance",
     "clock": "set the exchange's clock wrong by `seconds`",
+    "maintenance": "tell system/status of one in `seconds`, in state `code` (scheduled)",
 }
 
 

@@ -14,6 +14,7 @@ from livekit.okxsim.tape import bar_ms
 
 __all__ = ["PUBLIC_ROUTES", "instrument_rows"]
 
+_MAINTENANCE_MS: Final = 600_000
 _KINDS: Final = frozenset({"SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS"})
 _MOST_BARS: Final = 300
 _MOST_TRADES: Final = 500
@@ -127,6 +128,30 @@ def _nothing(_: Call) -> list[Any]:
     return []
 
 
+def _status(call: Call) -> list[Any]:
+    """Return the maintenance that a fault announces; none by default."""
+    told = call.exchange.faults.strike("maintenance", path="system/status")
+    if told is None:
+        return []
+    begin_ms = call.now_ms + round(told.seconds * 1000)
+    return [
+        {
+            "title": "Trading system upgrade",
+            "state": told.code or "scheduled",
+            "begin": str(begin_ms),
+            "end": str(begin_ms + _MAINTENANCE_MS),
+            "preOpenBegin": "",
+            "serviceType": "5",
+            "system": "unified",
+            "env": "2" if call.is_demo else "1",
+            "maintType": "1",
+            "scheDesc": "",
+            "href": "",
+            "ts": str(call.now_ms),
+        }
+    ]
+
+
 PUBLIC_ROUTES: Final[dict[tuple[str, str], Handler]] = {
     ("GET", "public/time"): _time,
     ("GET", "public/instruments"): instrument_rows,
@@ -143,6 +168,6 @@ PUBLIC_ROUTES: Final[dict[tuple[str, str], Handler]] = {
     ("GET", "market/history-trades"): _trades,
     ("GET", "market/candles"): _candles,
     ("GET", "market/history-candles"): _candles,
-    ("GET", "system/status"): _nothing,
+    ("GET", "system/status"): _status,
 }
 """Handlers by method and path, without a signature."""

@@ -4,13 +4,18 @@
     {"ns":1767571200000000000,"frame":{"arg":{"channel":"trades",...},"data":[...]}}
     {"ns":1767571200000000412,"text":"pong"}
     {"ns":1767571200000000977,"base64":"/wD/"}
+    {"ns":1767571200000001003,"spare":"..."}
+    {"ns":1767571200000001511,"mark":{"lost":[["books","BTC-USDT"]]}}
 
 A line holds the time of receipt and the frame, byte for byte; what does not look like
-JSON stands as text, what is no UTF-8 as base64. The feed's own thread only joins bytes;
-compressing and writing is another's, which holds no lock of Python's while it does. Every
-FLUSH_S one gzip member is appended by one write(2), so a kill costs that much at most,
-and gzip, zcat and every reader of concatenated members read the file as it lies. A full
-disk ends the log, is said once, and touches nothing else.
+JSON stands as text, what is no UTF-8 as base64. A `spare` frame, as text, came over a
+second connection while the first one's counted. A `mark` is what the feed did on its own:
+with them the frames give the same events again (engine/okx/renormalise.py). The feed's own
+thread only joins bytes; compressing and writing is another's, which holds no lock of
+Python's while it does. Every FLUSH_S one gzip member is appended by one write(2), so a kill
+costs that much at most, and gzip, zcat and every reader of concatenated members read the
+file as it lies. Nothing is synced: a power cut may cost what the system had not yet
+written, seconds of it. A full disk ends the log, is said once, and touches nothing else.
 Layer 3.
 """
 
@@ -23,12 +28,12 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from livekit.errors import DataError
 from livekit.store.catalog import check_folder_name, day_of
 
-__all__ = ["FLUSH_S", "RawLog", "raw_path", "read_raw"]
+__all__ = ["FLUSH_S", "RawLine", "RawLog", "raw_path", "read_lines", "read_raw"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -40,7 +45,26 @@ _DAY_NS: Final = 86_400_000_000_000
 _LEVEL: Final = 1  # a member of 0.5 s at 10 MB/s takes 50 ms
 _GZIP: Final = 31  # zlib's name for gzip's format
 _MEMBER: Final = b"\x1f\x8b\x08"
-_LINE: Final = re.compile(rb'\{"ns":(\d+),"(frame|text|base64)":(.*)\}', re.DOTALL)
+_LINE: Final = re.compile(rb'\{"ns":(\d+),"(frame|text|base64|spare|mark)":(.*)\}', re.DOTALL)
+
+
+class RawLine(NamedTuple):
+    """One line of a file.
+
+    Attributes
+    ----------
+    received_ns : int
+        When, ns since the epoch.
+    kind : str
+        ``frame``; ``spare`` for a frame that another connection's counted in place of;
+        ``mark`` for what came with no frame.
+    data : bytes
+        The frame as it came, or a mark's JSON.
+    """
+
+    received_ns: int
+    kind: str
+    data: bytes
 
 
 def raw_path(root: Path, connection: str, day: str, venue: str = "okx") -> Path:
@@ -90,7 +114,7 @@ class RawLog:
         self._thread = threading.Thread(target=self._run, name=f"raw-{connection}", daemon=True)
         self._thread.start()
 
-    def append(self, received_ns: int, frame: bytes) -> bool:
+    def append(self, received_ns: int, frame: bytes, *, is_spare: bool = False) -> bool:
         """Keep one frame; False when it was dropped. Costs one to two microseconds.
 
         Parameters
@@ -99,19 +123,42 @@ class RawLog:
             When its bytes were read, ns since the epoch.
         frame : bytes
             As it came.
+        is_spare : bool
+            Whether another connection's frames count in place of it.
         """
-        if self.failure or self._n_waiting > _MAX_WAITING:
-            self.n_dropped += 1
-            return False
-        if frame[:1] in (b"{", b"[") and b"\n" not in frame:
+        if is_spare:
+            line = b'{"ns":%d,"spare":%b}\n' % (received_ns, json.dumps(frame.decode()).encode())
+        elif frame[:1] in (b"{", b"[") and b"\n" not in frame:
             line = b'{"ns":%d,"frame":%b}\n' % (received_ns, frame)
         else:
             line = _odd_line(received_ns, frame)
+        if not self._keep(received_ns, line):
+            self.n_dropped += 1
+            return False
+        self.n_frames += 1
+        return True
+
+    def mark(self, received_ns: int, what: dict[str, Any]) -> None:
+        """Note what the feed did without a frame, between the frames around it."""
+        text = json.dumps(what, separators=(",", ":")).encode()
+        self._keep(received_ns, b'{"ns":%d,"mark":%b}\n' % (received_ns, text))
+
+    def _keep(self, received_ns: int, line: bytes) -> bool:
+        if self.failure or self._n_waiting > _MAX_WAITING:
+            return False
         with self._lock:
             self._days.setdefault(received_ns // _DAY_NS, []).append(line)
             self._n_waiting += len(line)
-        self.n_frames += 1
         return True
+
+    def describe(self) -> dict[str, Any]:
+        """Return what ``livekit status`` shows of it."""
+        return {
+            "frames": self.n_frames,
+            "dropped": self.n_dropped,
+            "bytes": self.n_bytes,
+            "failure": self.failure,
+        }
 
     def _run(self) -> None:
         while not self._is_over.wait(FLUSH_S):
@@ -173,7 +220,12 @@ def _odd_line(received_ns: int, frame: bytes) -> bytes:
 
 
 def read_raw(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield (time of receipt, frame) of a file, in the order in which they came.
+    """Yield (time of receipt, frame) of all frames of a file; as `read_lines` otherwise."""
+    return ((line.received_ns, line.data) for line in read_lines(path) if line.kind != "mark")
+
+
+def read_lines(path: Path) -> Iterator[RawLine]:
+    """Yield what a file holds, in the order in which it came.
 
     A member that a crash of the machine left torn or damaged is passed over, with a line
     in the log; a process that was killed leaves none.
@@ -205,12 +257,13 @@ def read_raw(path: Path) -> Iterator[tuple[int, bytes]]:
             yield _parse(path, line)
 
 
-def _parse(path: Path, line: bytes) -> tuple[int, bytes]:
+def _parse(path: Path, line: bytes) -> RawLine:
     match = _LINE.fullmatch(line)
     if match is None:
         raise DataError(f"{str(path)!r} holds the line {line[:80]!r}, which is no raw frame")
     received, kind, value = int(match[1]), match[2], match[3]
-    if kind == b"frame":
-        return received, value
+    if kind in (b"frame", b"mark"):
+        return RawLine(received, kind.decode(), value)
     text: str = json.loads(value)
-    return received, text.encode() if kind == b"text" else base64.b64decode(text)
+    data = base64.b64decode(text) if kind == b"base64" else text.encode()
+    return RawLine(received, "spare" if kind == b"spare" else "frame", data)

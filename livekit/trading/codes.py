@@ -63,6 +63,7 @@ __all__ = [
     "TRADING_HALTED",
     "UNKNOWN_INSTRUMENT",
     "UNKNOWN_ORDER",
+    "VENUE",
     "WOULD_TAKE",
 ]
 
@@ -119,6 +120,7 @@ DUPLICATE_ORDER: Final = int(Reject.DUPLICATE_ORDER)
 TOO_MANY_ORDERS: Final = int(Reject.TOO_MANY_ORDERS)
 INSUFFICIENT_BALANCE: Final = int(Reject.INSUFFICIENT_BALANCE)
 STRATEGY_FENCED: Final = int(Reject.STRATEGY_FENCED)
+VENUE: Final = int(Reject.VENUE)
 
 OPEN: Final = int(Gate.OPEN)
 REDUCING: Final = int(TradingState.REDUCING)

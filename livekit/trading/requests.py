@@ -28,6 +28,7 @@ from livekit.trading.codes import (
     STRATEGY_FENCED,
     TRADING_HALTED,
     UNKNOWN_INSTRUMENT,
+    VENUE,
 )
 from livekit.trading.layout import (
     CORE,
@@ -57,10 +58,13 @@ def _check_shape(request: int) -> int:
 
 @inner
 def check_gates(core: int, strategy: int) -> int:
-    """Refuse what the strategy's gate or the state of trading refuses."""
+    """Refuse what the strategy's gate, the state of trading or an absent venue refuses."""
     if record(STRATEGY, strategy_at(core, strategy)).gate != OPEN:
         return STRATEGY_FENCED
-    return TRADING_HALTED if record(CORE, core).state >= HALTED else NONE
+    top = record(CORE, core)
+    if top.state >= HALTED:
+        return TRADING_HALTED
+    return VENUE if top.venue_block else NONE
 
 
 @inner

@@ -80,6 +80,7 @@ CORE: Final = padded(
         ("index_mask", "<i8"),
         ("outbox", "<i8"),
         ("epoch", "<i8"),  # of the account, in client order ids
+        ("venue_block", "<i8"),  # 1: the venue can take no new order now
         ("sequence", "<i8"),  # of the last admitted intent
         ("report_sequence", "<i8"),
         ("n_used", "<i8"),  # order rows ever taken; rows 1 to n_used

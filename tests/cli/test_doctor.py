@@ -157,6 +157,32 @@ def test_wrong_key_ends_in_four_with_the_exchanges_code_and_a_fix(
     assert "private socket" not in found  # it would say the same once more
 
 
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [
+        ("50110", "add this machine's to it at OKX"),
+        ("50035", "add this machine's to it at OKX"),
+        ("50121", "use the host of the account's region"),
+        ("50120", "give it the Read and Trade rights at OKX"),
+        ("50114", "enter the secret again"),
+    ],
+)
+def test_refusal_of_the_account_ends_in_four_with_its_fix(doctor, exchange, key_file, code, fix):
+    exchange.misbehave("refuse", path="account/config", code=code)
+    ended, found = doctor("--key-file", key_file("alice"))
+    assert ended == 4
+    assert f"exchange answered {code}" in found["key accepted"]["text"]
+    assert fix in found["key accepted"]["fix"]
+
+
+def test_account_that_is_not_told_is_no_fault_of_the_key(doctor, exchange, key_file):
+    exchange.misbehave("http", path="account/config", code="502")
+    ended, found = doctor("--key-file", key_file("alice"))
+    assert ended == 1
+    assert found["key accepted"]["text"].startswith("not told (HTTP 502)")
+    assert found["key accepted"]["fix"] == "try again"
+
+
 def test_live_key_of_the_simulator_is_taken_with_live(doctor, key_file):
     code, found = doctor("--key-file", key_file("live"), "--live")
     assert code == 0
@@ -216,11 +242,13 @@ def test_clock_40_s_off_is_a_problem_and_the_key_is_checked_all_the_same(
     assert found["private socket"]["state"] == "ok"
 
 
-def test_unknown_symbol_ends_in_four_and_names_those_that_are_near(doctor):
-    code, found = doctor("--no-key", "--symbols", "BTC-USDX")
+@pytest.mark.parametrize("symbol", ["BTC-USDX", "btc-usdt"])
+def test_unknown_symbol_ends_in_four_and_names_those_that_are_near(doctor, symbol):
+    code, found = doctor("--no-key", "--symbols", f"ETH-USDT, {symbol},{symbol}")
     assert code == 4
-    assert found["BTC-USDX"]["text"] == "'BTC-USDX' is not listed here"
-    assert "BTC-USDT" in found["BTC-USDX"]["fix"]
+    assert found["ETH-USDT"]["state"] == "ok"
+    assert found[symbol]["text"] == f"{symbol!r} is not listed here"
+    assert "there are BTC-USDT" in found[symbol]["fix"]
 
 
 def test_suspended_instrument_ends_in_four(doctor):
@@ -242,6 +270,32 @@ def test_login_that_is_refused_ends_in_four(doctor, exchange, key_file):
     assert code == 4
     assert "refuses the login: 60024" in found["private socket"]["text"]
     assert found["private socket"]["fix"] == "the passphrase is wrong: enter the key's own"
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "found_state"), [("scheduled", 0, "note"), ("ongoing", 1, "problem")]
+)
+def test_maintenance_is_told_before_it_hurts(doctor, exchange, state, code, found_state):
+    exchange.misbehave("maintenance", seconds=3600, code=state)
+    ended, found = doctor("--no-key")
+    assert ended == code
+    assert found["maintenance"]["state"] == found_state
+    assert found["maintenance"]["text"].startswith(f"'Trading system upgrade' is {state}, from 2")
+    assert found["maintenance"]["fix"]
+
+
+def test_account_without_money_is_noted(doctor, exchange, key_file):
+    account = exchange.exchange.world.accounts["bob"]
+    held = dict(account.balances)
+    try:
+        exchange.call(account.balances.pop, "USDT")
+        _, found = doctor("--key-file", key_file("bob"), "--symbols", "BTC-USDT")
+        assert found["balances"]["fix"] == "no USDT to buy with"
+        exchange.call(account.balances.clear)
+        _, found = doctor("--key-file", key_file("bob"), "--symbols", "BTC-USDT")
+        assert found["balances"]["text"] == "the account is empty"
+    finally:
+        exchange.call(account.balances.update, held)
 
 
 def test_half_open_socket_is_told(doctor, exchange):

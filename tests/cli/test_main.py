@@ -75,6 +75,7 @@ def test_commands_are_those_of_this_version():
         "livekit data list",
         "livekit demo",
         "livekit detach",
+        "livekit doctor",
         "livekit engine start",
         "livekit engine status",
         "livekit engine stop",

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import time
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from livekit.trading.core import TradingCore
 
 pytest.importorskip("aiohttp")
 
-from livekit.credentials import Credentials
-from livekit.net.rest import RestClient
+from okx_line import logged_in, rest_of
+
 from livekit.okx.calls import Call
+from livekit.okx.requests import PRIVATE_CHANNELS, subscribe
 from livekit.okxsim.running import running_exchange
 
 DATA = str(Path(__file__).parents[2] / "replay_data")
@@ -36,12 +38,9 @@ def exchange():
 
 @contextlib.contextmanager
 def client_of(exchange, name, *, is_demo=True, secret="", passphrase=""):
-    key = Credentials(f"{name}-key", secret or f"{name}-secret", passphrase or f"{name}-pass")
-
-    def sign(call):
-        return key.headers(call, time.time_ns() // 1_000_000, is_demo=is_demo)
-
-    client = RestClient(exchange.url, sign=sign)
+    changes = {"secret": secret, "passphrase": passphrase}
+    changes = {field: value for field, value in changes.items() if value}
+    client = rest_of(exchange.url, name, is_demo=is_demo, **changes)
     try:
         yield client
     finally:
@@ -347,3 +346,51 @@ def test_position_is_told_by_answers_and_in_its_unit(exchange, sync):
         client.request(Call("POST", "/api/v5/trade/order", body))
         ask(sync, client)
     assert sync.position(swap.symbol) == 0
+
+
+def test_pushes_and_late_answers_end_in_what_the_exchange_has(exchange):
+    """Trade at random over one connection, with answers held back and given out of order."""
+    chance = random.Random(7)
+    spot, swap = listed(exchange, "BTC-USDT", "BTC-USDT-SWAP")
+    sync = AccountSync((spot, swap))
+    line = logged_in(exchange.urls["private"], "carol")
+    for argument in PRIVATE_CHANNELS:
+        line.send(subscribe([argument], argument["channel"].replace("_", "")))
+    held = []
+    with client_of(exchange, "carol") as client:
+        ask(sync, client)
+        assert sync.is_ready
+        for number in range(40):
+            symbol, size = chance.choice([("BTC-USDT", "0.01"), ("BTC-USDT-SWAP", "3")])
+            order = {"instId": symbol, "tdMode": "cross", "ordType": "market", "sz": size}
+            order |= {"side": chance.choice(["buy", "sell"])} | {"tgtCcy": "base_ccy"}
+            client.request(Call("POST", "/api/v5/trade/order", json.dumps(order).encode()))
+            held += [(call, client.request(call)) for call in sync.calls(is_full=False)]
+            if chance.random() < 0.5:
+                take_frames(sync, line)
+            while len(held) > chance.randrange(6):
+                call, answer = held.pop(0)
+                sync.take_answer(call.path, answer.status, answer.body, number)
+        has = exchange.exchange.world.accounts["carol"]
+
+        def agrees():
+            take_frames(sync, line)
+            told = {name: one.cash for name, one in sync.balances.items()}
+            truth = {name: float(one) for name, one in has.balances.items() if one}
+            size = sum(float(one.size) for one in has.positions.values())
+            return told == truth and sync.position(swap.symbol) == size
+
+        # By its pushes alone: they have all been sent, and the answers held are older.
+        line.wait(agrees, "agreement by pushes")
+        for call, answer in held:
+            sync.take_answer(call.path, answer.status, answer.body, 50)
+        assert agrees()
+    line.close()
+
+
+def take_frames(sync, line):
+    end = time.monotonic() + 0.02
+    line.wait(lambda: time.monotonic() > end, "frames")
+    for frame in line.frames:
+        sync.take_push(parse_private(frame), 0)
+    line.frames.clear()

@@ -1,20 +1,18 @@
 """The live feed against a scripted exchange, over real sockets: what strategies would get."""
 
-import ctypes
 import json
-import selectors
 import time
 
 import numpy as np
 import pytest
 from okx_exchange import Exchange, now_ms
+from okx_runner import Runner
 
-from livekit import clock
 from livekit.engine.okx import feed as feed_module
 from livekit.engine.okx.adapter import OKXAdapter
 from livekit.engine.settings import EngineSettings
 from livekit.errors import ConfigError, DeadlineError, NotRunningError
-from livekit.events import BAR, CONNECTION, GAP, HEAD, QUOTE, SLOT_BYTES, TRADE, Kind
+from livekit.events import BAR, CONNECTION, GAP, HEAD, TRADE, Kind
 from livekit.okx import session as session_module
 
 
@@ -23,54 +21,6 @@ def exchange():
     exchange = Exchange()
     yield exchange
     exchange.close()
-
-
-class Runner:
-    """An adapter in a selector of its own; keeps what it puts through."""
-
-    def __init__(self, url, symbols=("BTC-USDT",), **settings):
-        self.adapter = OKXAdapter(
-            EngineSettings(source="okx", env="sim", url=url, symbols=list(symbols), **settings)
-        )
-        self.events, self._selector = [], selectors.SelectSelector()
-        self.adapter.begin(self._selector, self._publish)
-
-    def _publish(self, address, n):
-        copied = ctypes.string_at(address, n * SLOT_BYTES)
-        self.events += list(np.frombuffer(copied, np.uint8).reshape(n, SLOT_BYTES))
-        self.adapter.advance(n)
-
-    def turn(self, timeout_s=0.01):
-        for key, _ in self._selector.select(timeout_s):
-            key.data()
-        self.adapter.look_after(clock.monotonic_ns())
-
-    def until(self, condition, timeout_s=20.0):
-        deadline = time.monotonic() + timeout_s
-        while not (value := condition()):
-            assert time.monotonic() < deadline, self.adapter.describe()
-            self.turn()
-        return value
-
-    def rows(self, kind, dtype):
-        """Return the events of a kind so far."""
-        found = [one for one in self.events if one[0] == kind]
-        return [one[: dtype.itemsize].view(dtype)[0] for one in found]
-
-    def quotes(self):
-        return [(one["bid_price"], one["ask_price"]) for one in self.rows(Kind.QUOTE, QUOTE)]
-
-    @property
-    def state(self):
-        return self.adapter.describe()["feed"]["state"]
-
-    @property
-    def connection(self):
-        return self.adapter.describe()["feed"]["connections"][0]
-
-    def close(self):
-        self.adapter.close()
-        self._selector.close()
 
 
 @pytest.fixture

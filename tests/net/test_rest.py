@@ -2,6 +2,7 @@
 
 import select
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -62,3 +63,19 @@ def test_status_of_the_server_is_told(url):
     client = RestClient(url)
     assert client.request(Get("/bad")).status == 503
     client.close()
+
+
+def test_bell_that_closes_while_calls_are_under_way_harms_no_worker(url):
+    """The worker rang the closed bell of an engine that ended, and died of it."""
+    bell, may_go = Doorbell(), threading.Event()
+    client = RestClient(url, bell, sign=lambda _call: {"x-sign": str(may_go.wait(10))})
+    for k in range(2):
+        client.submit(Get(f"/ok/{k}"), k)
+    bell.close()
+    may_go.set()
+    answers, deadline = [], time.monotonic() + 10
+    while len(answers) < 2:
+        assert time.monotonic() < deadline, "the worker is gone"
+        answers += client.poll()
+    client.close()
+    assert [one.status for one in answers] == [200, 200]

@@ -212,7 +212,8 @@ class Page:
         )
         self.page = self._context.new_page()
         self.offsite = []
-        own = (server.base, server.base.replace("http", "ws"), "data:", "blob:")
+        # A page also talks to the engine's door, which is on this machine too.
+        own = ("http://127.0.0.1:", server.base.replace("http", "ws"), "data:", "blob:")
         self.page.on(
             "request", lambda r: None if r.url.startswith(own) else self.offsite.append(r.url)
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from okx_fields import agrees, check
 
 from livekit.instruments import Instrument
 from livekit.okx import rest
@@ -35,32 +36,6 @@ def lines(name):
 
 def push(channel, *rows, **envelope):
     return json.dumps({"arg": {"channel": channel, "uid": "0"}, **envelope, "data": rows}).encode()
-
-
-def agrees(parsed, sent):
-    """Hold every field of a parsed row to the text that was sent; return how many there were."""
-    n = 0
-    for name in parsed.__struct_fields__:
-        if name not in sent:
-            continue
-        value, text = getattr(parsed, name), sent[name]
-        if isinstance(value, list):
-            assert len(value) == len(text)
-            n += sum(agrees(one, other) for one, other in zip(value, text, strict=True))
-        elif isinstance(value, bool):
-            assert value is (text in {True, "true"}), name
-        elif isinstance(value, int | float):
-            assert value == type(value)(text), name
-        else:
-            assert value == text, name
-        n += 1
-    return n
-
-
-def check(rows, sent, at_least):
-    assert len(rows) == len(sent)
-    for row, one in zip(rows, sent, strict=True):
-        assert agrees(row, one) >= at_least
 
 
 def test_market_sell_has_one_fill_and_ends_without_one():

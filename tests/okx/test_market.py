@@ -348,3 +348,11 @@ def test_last_events_always_show_the_book(updates):
         else:
             assert not bids
             assert not asks
+
+
+def test_kinds_of_ignored_messages_are_bounded(normalizer):
+    for number in range(400):
+        normalizer.feed(json.dumps({"event": f"event{number}"}).encode(), 1)
+    ignored = normalizer.counts.ignored
+    assert len(ignored) == 257
+    assert ignored["others"] == 400 - 256

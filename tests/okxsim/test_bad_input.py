@@ -23,6 +23,7 @@ from livekit.okx.private import LoginDone, OrderPush, parse_private
 from livekit.okx.replies import parse_reply
 from livekit.okx.requests import PRIVATE_CHANNELS, subscribe
 from livekit.okx.rest import ApiError, parse_account_config
+from livekit.okxsim.codes import TEXTS
 
 IDS = (f"r{number}" for number in itertools.count())
 
@@ -347,3 +348,8 @@ def test_every_code_has_a_sentence_that_says_what_to_do():
         assert fix, code
         assert not meaning.advice.endswith("."), code
         assert not meaning.advice[0].isupper() or meaning.advice.startswith("OKX"), code
+
+
+def test_simulator_says_no_code_that_has_no_sentence():
+    # 64008 and the like are told by events; every other is the answer to something.
+    assert set(TEXTS) - set(TABLE) == set()

@@ -10,6 +10,7 @@ Layer 4.
 import logging
 import selectors
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final
 
 from livekit import clock
@@ -27,6 +28,7 @@ from livekit.okx.hosts import hosts_for
 from livekit.okx.instruments import parse_instruments
 from livekit.okx.messages import InstrumentsPush
 from livekit.okx.subscriptions import DEFAULT_CHANNELS, Argument, make_arguments
+from livekit.store.recorder_raw import RawLog
 
 __all__ = ["OKXAdapter"]
 
@@ -45,7 +47,7 @@ class OKXAdapter:
     Parameters
     ----------
     settings : EngineSettings
-        `env`, `url`, `region`, `symbols` and `channels` are looked at.
+        `env`, `url`, `region`, `symbols`, `channels` and `raw` are looked at.
 
     Attributes
     ----------
@@ -97,7 +99,10 @@ class OKXAdapter:
         kinds = dict.fromkeys(_KINDS.get(one.kind, "SPOT") for one in self.instruments)
         arguments += [Argument("instruments", kind=kind) for kind in kinds]
         numbers = {one.symbol: number for number, one in enumerate(self.instruments)}
-        self.feed = Feed(self.hosts, arguments, numbers, self.clock, self._take_instruments)
+        self._raw = settings.raw
+        make_raw = self._open_raw if settings.raw else None
+        refresh = self._take_instruments
+        self.feed = Feed(self.hosts, arguments, numbers, self.clock, refresh, make_raw)
         self.feed.warm_up()
         self._changed: dict[str, str] = {}
         self._selector: selectors.BaseSelector | None = None
@@ -205,6 +210,9 @@ class OKXAdapter:
                 "instrument_changes": self._changed,
             },
         }
+
+    def _open_raw(self, connection: str) -> RawLog:
+        return RawLog(Path(self._raw), connection, "okx")
 
     # What the exchange says beside its market data.
 

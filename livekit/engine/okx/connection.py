@@ -5,29 +5,34 @@ Layer 4.
 
 import logging
 import selectors
-import struct
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from livekit import clock
+from livekit.events import HEAD
 from livekit.net.websocket import WebSocket, WebSocketState
 from livekit.okx.messages import BOOK_CHANNELS, BookPush, CandlePush, TickerPush, TradePush
 from livekit.okx.phases import Action, Alarm, Close, Down, Link, Open, Phase, Send, Swap, Up
 from livekit.okx.session import Session
 from livekit.ring.counters import HISTOGRAM_WORDS, observe, percentiles
+from livekit.ring.jit import hot
+from livekit.ring.memory import clock_ns, record
+from livekit.store.recorder_raw import RawLog
 
-if TYPE_CHECKING:
-    from livekit.engine.okx.feed import Feed
-
-__all__ = ["Connection", "MarketPush", "Measures"]
+__all__ = ["Connection", "MarketPush", "Measures", "Owner"]
 
 _log: Final = logging.getLogger(__name__)
-_TIMES: Final = struct.Struct("<qq")
-_TIMES_AT: Final = 16
 
 MarketPush = BookPush | TradePush | TickerPush | CandlePush
+
+
+@hot
+def _note(travel: int, publish: int, event: int, offset_ns: int, read_ns: int) -> None:
+    observe(publish, clock_ns() - read_ns)
+    head = record(HEAD, event)
+    observe(travel, max(0, head.ts_recv + offset_ns - head.ts_event))
 
 
 class Measures:
@@ -46,11 +51,9 @@ class Measures:
         self._travel_at = self._travel.ctypes.data
         self._publish_at = self._publish.ctypes.data
 
-    def note(self, event: memoryview, publish_ns: int) -> None:
-        """Take a frame's first event, as bytes, and how long it took from its read, ns."""
-        observe(self._publish_at, publish_ns)
-        ts_event, ts_recv = _TIMES.unpack_from(event, _TIMES_AT)
-        observe(self._travel_at, max(0, ts_recv + self.offset_ns - ts_event))
+    def note(self, event: int, read_ns: int) -> None:
+        """Take a frame's first event, by its address, and when it was read; CLOCK_MONOTONIC."""
+        _note(self._travel_at, self._publish_at, event, self.offset_ns, read_ns)
 
     def describe(self) -> dict[str, Any]:
         """Return the percentiles, ns."""
@@ -60,16 +63,38 @@ class Measures:
         }
 
 
+class Owner(Protocol):
+    """Who a connection is for: the feed, or an account's private line."""
+
+    def stamp(self, age_ns: int = 0) -> int:
+        """Return the wall clock's time so long ago, ns since the epoch."""
+
+    def take(
+        self, connection: "Connection", link: Link, frame: bytes, read_ns: int, ts_recv: int
+    ) -> None:
+        """Take one frame of a link."""
+
+    def announce(self, connection: "Connection") -> None:
+        """Take note that the session is live."""
+
+    def lose(self, connection: "Connection", keys: set[tuple[str, str]]) -> None:
+        """Take note that the session is not live any more."""
+
+
 class Connection:
     """A session and the sockets of its links.
 
     Parameters
     ----------
     number : int
+    name : str
+        Of its raw frames' files.
     url : str
     session : Session
-    feed : Feed
+    feed : Owner
         Gets the frames.
+    raw : RawLog, optional
+        Keeps them as they came.
 
     Attributes
     ----------
@@ -77,16 +102,28 @@ class Connection:
         CLOCK_MONOTONIC of when the session was last live from nothing.
     last_problem : str
         Why it was last not live.
+    symbols : set of str
+        Instruments that it carries something of.
     """
 
-    def __init__(self, number: int, url: str, session: Session, feed: "Feed") -> None:
-        self.number, self.url, self.session, self._feed = number, url, session, feed
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        url: str,
+        session: Session,
+        feed: "Owner",
+        raw: RawLog | None = None,
+    ) -> None:
+        self.number, self.name, self.url = number, name, url
+        self.session, self._feed, self._raw = session, feed, raw
         self._selector: selectors.BaseSelector | None = None
         self._sockets: dict[int, WebSocket] = {}
         self._registered: dict[int, tuple[int, int]] = {}
         self._taken_over: set[tuple[str, str]] = set()
         self._keys = {(one.channel, one.symbol) for one in session.arguments}
         self._arguments = {(one.channel, one.symbol): one for one in session.arguments}
+        self.symbols = {one.symbol for one in session.arguments}
         self.up_ns = 0
         self.last_problem = ""
         self.n_frames = self.n_bytes = 0
@@ -100,6 +137,18 @@ class Connection:
         """Close every socket at once."""
         for number in list(self._sockets):
             self._forget(number)
+        if self._raw is not None:
+            self._raw.close()
+
+    def keep(self, ts_recv: int, frame: bytes, *, is_spare: bool = False) -> None:
+        """Keep a frame as it came, where raw frames are kept."""
+        if self._raw is not None:
+            self._raw.append(ts_recv, frame, is_spare=is_spare)
+
+    def mark(self, ts: int, what: dict[str, Any]) -> None:
+        """Note beside the raw frames what the feed did without one."""
+        if self._raw is not None:
+            self._raw.mark(ts, what)
 
     def tick(self, now: int) -> None:
         """Look at the time; CLOCK_MONOTONIC."""
@@ -160,9 +209,11 @@ class Connection:
         if link is not None and link.phase is Phase.CONNECTING and self._is_open(websocket):
             self.act(self.session.opened(number, clock.monotonic_ns()))
         if frames and link is not None:
-            self.session.heard(link, websocket.received_ns)
+            read_ns = websocket.received_ns
+            self.session.heard(link, read_ns)
+            ts_recv = self._feed.stamp(clock.monotonic_ns() - read_ns)
             for frame in frames:
-                self._feed.take(self, link, frame, websocket.received_ns)
+                self._feed.take(self, link, frame, read_ns, ts_recv)
                 if self._sockets.get(number) is not websocket:
                     return
         if websocket.state is WebSocketState.CLOSED:
@@ -210,16 +261,20 @@ class Connection:
         elif isinstance(action, Up):
             self.up_ns = clock.monotonic_ns()
             _log.info("connection %d live url=%s", self.number, self.url)
-            self._feed.announce()
+            self._feed.announce(self)
         else:
             _log.warning("connection %d down: %s", self.number, action.reason)
             kept, self._taken_over = self._taken_over, set()
-            self._feed.lose(self._keys - kept)
+            self._feed.lose(self, self._keys - kept)
 
     def drop(self, link: Link, reason: str) -> None:
         """End a link's connection; the session will make another."""
         self._forget(link.number)
         self.act(self.session.closed(link.number, 1006, reason, clock.monotonic_ns()))
+
+    def is_settled(self, link: Link) -> bool:
+        """Tell whether a link's frames concern nothing but the market."""
+        return link.phase is not Phase.SUBSCRIBING and self.session.spare is None
 
     def is_superseded(self, link: Link, message: MarketPush) -> bool:
         """Tell whether another link's data count in place of this message.
@@ -286,6 +341,7 @@ class Connection:
             "frames": n_frames,
             "bytes": n_bytes,
             "problem": "" if is_live else self.last_problem,
+            "raw": None if self._raw is None else self._raw.describe(),
         }
 
 

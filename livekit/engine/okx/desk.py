@@ -15,6 +15,7 @@ from typing import Final
 
 from livekit.engine.okx.applying import FINAL_STATES, CoreOrders
 from livekit.engine.okx.words import (
+    MARGIN_NS,
     KnownOrder,
     Outcome,
     Outgoing,
@@ -23,6 +24,7 @@ from livekit.engine.okx.words import (
     Word,
 )
 from livekit.events import Action, OrderStatus, Reject
+from livekit.okx.codes import CANCEL_REASONS
 from livekit.trading.core import TradingCore
 from livekit.trading.sending import end_send
 from livekit.trading.venue import (
@@ -37,24 +39,13 @@ from livekit.trading.venue import (
 
 __all__ = ["EXPIRE_NS", "OrderDesk"]
 
+_ACTIONS: Final = tuple(Action)
 _MS: Final = 1_000_000
 EXPIRE_NS: Final = 2_000 * _MS
 """How long after it is sent the venue may still take a request."""
 
-_MARGIN_NS: Final = 3_000 * _MS  # clocks differ, and the venue's look-up may lag behind it
 _ANSWER_NS: Final = 2_500 * _MS  # without an answer by then a request is unknown
-_QUERIES_NS: Final = (200 * _MS, 500 * _MS, 1_000 * _MS, 2_000 * _MS, 5_000 * _MS)
 _AUDIT_NS: Final = 30_000 * _MS  # an open order of which nothing was heard for so long is looked up
-_CANCEL_REASONS: Final = {
-    "2": Reject.REDUCE_ONLY,
-    "13": Reject.NO_LIQUIDITY,
-    "14": Reject.NO_LIQUIDITY,
-    "15": Reject.PRICE_BAND,
-    "22": Reject.REDUCE_ONLY,
-    "23": Reject.REDUCE_ONLY,
-    "31": Reject.POST_ONLY_WOULD_TAKE,
-}
-"""Why the venue ended an order, by its cancelSource; others are reported as VENUE."""
 
 
 class OrderDesk:
@@ -76,6 +67,7 @@ class OrderDesk:
         self._core = core
         self._applied = CoreOrders(core)
         self._orders: dict[str, KnownOrder] = {}
+        self._open: dict[str, KnownOrder] = {}  # those of them that are not done
         self._pending: dict[str, PendingRequest] = {}
         self._waiting: list[Outgoing] = []
         self._lost: dict[str, set[Action]] = {}  # requests of unknown outcome, by order
@@ -91,8 +83,8 @@ class OrderDesk:
         """
         core = self._core
         n = int(core.header["n_sends"])
-        for item in core.sends[:n].tolist():
-            row, action = item[0], Action(item[1])
+        for row, number, *_ in core.sends[:n].tolist():
+            action = _ACTIONS[number]
             order = self._order(row)
             if action is Action.NEW:
                 order.expire_ns = now_ns + EXPIRE_NS
@@ -100,8 +92,9 @@ class OrderDesk:
                 order.amend_expire_ns = now_ns + EXPIRE_NS
             self._waiting.append(self._outgoing(order, action, now_ns))
         core.header["n_sends"] = 0
-        going = sorted(self._waiting, key=lambda one: one.action != Action.CANCEL)
-        self._waiting = []
+        going, self._waiting = self._waiting, []
+        if len(going) > 1:
+            going.sort(key=lambda one: one.action is not Action.CANCEL)
         for one in going:
             order = self._orders[one.client_id]
             self._pending[one.request_id] = PendingRequest(order, one.action, now_ns)
@@ -119,18 +112,30 @@ class OrderDesk:
         return len(self._pending)
 
     @property
+    def n_open(self) -> int:
+        """Orders that are not known to have ended."""
+        return len(self._open)
+
+    @property
+    def n_asked(self) -> int:
+        """Orders that are to be looked up."""
+        return sum(one.next_query_ns > 0 or one.is_asked for one in self._open.values())
+
+    def open_ids(self) -> list[str]:
+        """Return the client order ids of `n_open`."""
+        return list(self._open)
+
+    @property
     def n_unknown(self) -> int:
         """Orders of which nobody knows what became."""
-        return sum(
-            self._applied.status(one) == OrderStatus.UNKNOWN for one in self._orders.values()
-        )
+        return sum(self._applied.status(one) == OrderStatus.UNKNOWN for one in self._open.values())
 
     def _order(self, row: int) -> KnownOrder:
         client_id = self._core.orders[row]["client_order_id"].decode()
         known = self._orders.get(client_id)
         if known is None:
             known = KnownOrder(row, client_id, int(self._core.orders[row]["instrument"]))
-            self._orders[client_id] = known
+            self._orders[client_id] = self._open[client_id] = known
         return known
 
     def _outgoing(self, order: KnownOrder, action: Action, now_ns: int) -> Outgoing:
@@ -180,25 +185,29 @@ class OrderDesk:
         if action is Action.NEW:
             if order.is_known:
                 # A refusal of an order that the venue has told of: ask which is true.
-                self._ask(order, now_ns)
+                order.ask(now_ns)
             else:
                 apply_rejected(address, order.row, int(reject), now_ns)
                 self._forget(order)
         elif action is Action.MODIFY:
             apply_modify_refused(address, order.row, int(reject), now_ns)
-            self._ask(order, now_ns)
+            order.ask(now_ns)
         else:
             refuse_request(address, order.row, int(Action.CANCEL), int(reject), now_ns)
-            self._ask(order, now_ns)
+            order.ask(now_ns)
 
     def lose(self, now_ns: int) -> None:
         """Take the loss of the connection: nobody knows what became of what was sent."""
         for request_id, pending in list(self._pending.items()):
             del self._pending[request_id]
             self._lose(pending.order, pending.action, now_ns)
-        for order in self._orders.values():
-            if order.is_known and not order.is_done:
-                self._ask(order, now_ns)  # its pushes are not repeated
+        self.ask_all(now_ns)  # pushes are not repeated
+
+    def ask_all(self, now_ns: int) -> None:
+        """Have every order looked up that the venue has: nobody says what becomes of them."""
+        for order in self._open.values():
+            if order.is_known:
+                order.ask(now_ns)
 
     def _lose(self, order: KnownOrder, action: Action, now_ns: int) -> None:
         """Note that the outcome of a request is unknown, and ask for its order."""
@@ -210,7 +219,7 @@ class OrderDesk:
             end_send(self._core.address, order.row, int(action))
         else:
             self._lost.setdefault(order.client_id, set()).add(action)
-        self._ask(order, now_ns)
+        order.ask(now_ns)
 
     # What the venue says of an order.
 
@@ -230,7 +239,7 @@ class OrderDesk:
         self._settle_lost(order, word, now_ns)
         self._apply_amendment(order, word, now_ns)
         if not self._applied.apply_fill(order, word, now_ns):
-            self._ask(order, now_ns)  # a push is missing
+            order.ask(now_ns)  # a push is missing
         final = word if word.state in FINAL_STATES else order.last_word
         if final is not None:
             self._apply_end(order, final, now_ns)
@@ -243,9 +252,9 @@ class OrderDesk:
         if order is None or order.is_done:
             return
         order.is_asked = False
-        is_over = order.expire_ns and now_ns > order.expire_ns + _MARGIN_NS
+        is_over = order.expire_ns and now_ns > order.expire_ns + MARGIN_NS
         if order.is_known or not is_over:
-            self._ask_again(order, now_ns)
+            order.ask_again(now_ns)
             return
         self.counts["expired"] += 1
         apply_rejected(self._core.address, order.row, int(Reject.EXPIRED), now_ns)
@@ -256,12 +265,12 @@ class OrderDesk:
         order = self._orders.get(client_id)
         if order is not None and not order.is_done:
             order.is_asked = False
-            self._ask_again(order, now_ns)
+            order.ask_again(now_ns)
 
     def _settle_lost(self, order: KnownOrder, word: Word, now_ns: int) -> None:
         """End requests of unknown outcome, now that the venue has said how the order is."""
         for action in self._lost.pop(order.client_id, set()):
-            if not self._applied.proves(order, action, word, now_ns - _MARGIN_NS):
+            if not self._applied.proves(order, action, word, now_ns - MARGIN_NS):
                 self._lost.setdefault(order.client_id, set()).add(action)
                 continue
             end_send(self._core.address, order.row, int(action))
@@ -305,7 +314,7 @@ class OrderDesk:
             if was_asked or word.cancel_source == "1":
                 apply_canceled(address, order.row, int(Action.CANCEL), int(Reject.NONE), now_ns)
             else:
-                reason = _CANCEL_REASONS.get(word.cancel_source, Reject.VENUE)
+                reason = CANCEL_REASONS.get(word.cancel_source, Reject.VENUE)
                 apply_canceled(address, order.row, int(Action.NEW), int(reason), now_ns)
         elif word.state == "filled" and self._applied.status(order) < OrderStatus.FILLED:
             # The venue calls filled what it cut to what had filled (an amendment below it).
@@ -324,27 +333,13 @@ class OrderDesk:
                 del self._pending[request_id]
                 self._lose(pending.order, pending.action, now_ns)
         due = []
-        for order in self._orders.values():
-            if order.heard_ns and not order.is_done and now_ns - order.heard_ns > _AUDIT_NS:
-                self._ask(order, now_ns)  # pushes carry no number that would show a lost one
+        for order in self._open.values():
+            if order.heard_ns and now_ns - order.heard_ns > _AUDIT_NS:
+                order.ask(now_ns)  # pushes carry no number that would show a lost one
             if order.next_query_ns and not order.is_asked and now_ns >= order.next_query_ns:
                 order.is_asked = True
                 due.append(Query(order.client_id, order.instrument))
         return due
-
-    def _ask(self, order: KnownOrder, now_ns: int) -> None:
-        """Have an order looked up soon."""
-        if order.next_query_ns == 0:
-            order.n_queries = 0
-            order.next_query_ns = now_ns + _QUERIES_NS[0]
-
-    def _ask_again(self, order: KnownOrder, now_ns: int) -> None:
-        order.n_queries += 1
-        wait = _QUERIES_NS[min(order.n_queries, len(_QUERIES_NS) - 1)]
-        order.next_query_ns = now_ns + wait
-        provable_ns = max(order.expire_ns, order.amend_expire_ns) + _MARGIN_NS
-        if now_ns < provable_ns < order.next_query_ns:
-            order.next_query_ns = provable_ns + 1
 
     def hear_lookup(self, word: Word, now_ns: int) -> None:
         """Take a look-up's answer; see `hear`."""
@@ -354,7 +349,7 @@ class OrderDesk:
             order.next_query_ns = 0
         self.hear(word, now_ns)
         if order is not None and self._lost.get(order.client_id):
-            self._ask_again(order, now_ns)
+            order.ask_again(now_ns)
 
     # Small things.
 
@@ -390,6 +385,7 @@ class OrderDesk:
         """Keep nothing of a final order but its name, so that a late word finds it done."""
         order.is_done = True
         order.next_query_ns = 0
+        self._open.pop(order.client_id, None)
         for action in (Action.NEW, Action.MODIFY, Action.CANCEL):
             self._end_pending(order, action)
         self._lost.pop(order.client_id, None)

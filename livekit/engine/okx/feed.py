@@ -16,7 +16,6 @@ from livekit import clock
 from livekit.engine.okx.clock import LiveClock
 from livekit.engine.okx.connection import Connection, Measures
 from livekit.errors import FeedError
-from livekit.events import ANY_INSTRUMENT, CONNECTION, SLOT_BYTES, Kind
 from livekit.net.backoff import Backoff, ConnectLimiter
 from livekit.net.limits import OperationBudget
 from livekit.okx.hosts import Hosts
@@ -37,7 +36,7 @@ from livekit.okx.messages import (
 from livekit.okx.phases import Link
 from livekit.okx.session import Session
 from livekit.okx.subscriptions import Argument, split
-from livekit.ring.layout import aligned_zeros
+from livekit.store.recorder_raw import RawLog
 
 __all__ = ["Feed", "Publish"]
 
@@ -67,6 +66,8 @@ class Feed:
         Of the events' `ts_recv`.
     on_instruments : callable
         Called with an InstrumentsPush.
+    make_raw : callable, optional
+        Name of a connection to the log of its raw frames.
 
     Attributes
     ----------
@@ -84,22 +85,26 @@ class Feed:
         numbers: Mapping[str, int],
         now: LiveClock,
         on_instruments: Callable[[InstrumentsPush], None],
+        make_raw: Callable[[str], RawLog] | None = None,
     ) -> None:
         self.normalizer = Normalizer(numbers)
         self.measures = Measures()
         self.bad_frames = self._bad_in_a_row = 0
         self._clock, self._on_instruments = now, on_instruments
         self._publish: Publish = lambda _address, _n: None
-        self._looked_ns = 0
-        self._was_live: bool | None = None
+        self._looked_ns = self._ts = 0
+        self._connected: set[str] = set()
         self._seen: set[str] = set()
-        self._event = aligned_zeros(SLOT_BYTES)
         limiter, backoff = ConnectLimiter(), Backoff()
         self.connections: list[Connection] = []
         for number, group in enumerate(split(arguments)):
             url = hosts.business if group[0].path == "business" else hosts.public
             session = Session(group, backoff.delay_ns, limiter.admit, OperationBudget)
-            self.connections.append(Connection(number, url, session, self))
+            path = group[0].path
+            n_same = sum(one.name.startswith(path) for one in self.connections)
+            name = f"{path}-{n_same + 1}" if n_same else path
+            raw = None if make_raw is None else make_raw(name)
+            self.connections.append(Connection(number, name, url, session, self, raw))
 
     def warm_up(self) -> None:
         """Compile what a frame goes through, on books that nobody reads."""
@@ -108,14 +113,18 @@ class Feed:
         for channel, action in ((b"books", b'"action":"snapshot",'), (b"bbo-tbt", b"")):
             head = b'{"arg":{"channel":"%s","instId":"X"},%s' % (channel, action)
             scratch.feed(head + b'"data":[{%s}]}' % row, 1)
-        Measures().note(scratch.memory, 1)
+        trade = b'"instId":"X","tradeId":"1","px":"1","sz":"1","side":"buy","ts":"1"'
+        scratch.feed(b'{"arg":{"channel":"trades","instId":"X"},"data":[{%s}]}' % trade, 1)
+        Measures().note(scratch.address, 1)
         scratch.connect(2)
 
     def begin(self, selector: selectors.BaseSelector, publish: Publish) -> None:
         """Connect, with sockets in `selector`; events go to `publish`."""
         self._publish = publish
-        self.normalizer.connect(self._clock.now())
+        ts = self.stamp()
+        self.normalizer.connect(ts)
         for connection in self.connections:
+            connection.mark(ts, {"began": True})
             connection.begin(selector)
 
     def look_after(self, now_ns: int) -> None:
@@ -144,53 +153,96 @@ class Feed:
 
     # What connections say.
 
-    def take(self, connection: Connection, link: Link, frame: bytes, read_ns: int) -> None:
-        """Take one frame of a link; `read_ns` is CLOCK_MONOTONIC of its read."""
-        now = clock.monotonic_ns()
-        ts_recv = self._clock.now() - (now - read_ns)
+    def stamp(self, age_ns: int = 0) -> int:
+        """Return the wall clock's time so long ago, ns since the epoch; it never goes back.
+
+        Events are recorded by their time, so one that came later must not be earlier.
+        """
+        self._ts = max(self._ts, self._clock.now() - age_ns)
+        return self._ts
+
+    def take(
+        self, connection: Connection, link: Link, frame: bytes, read_ns: int, ts_recv: int
+    ) -> None:
+        """Take one frame of a link.
+
+        Parameters
+        ----------
+        read_ns : int
+            When it was read; CLOCK_MONOTONIC.
+        ts_recv : int
+            The same, ns since the epoch.
+        """
+        # What an earlier frame of the same read made us say bears a later time already.
+        ts_recv = max(ts_recv, self._ts)
+        if connection.is_settled(link):
+            n = self.normalizer.scan(frame, ts_recv)
+            if n >= 0:
+                self._bad_in_a_row = 0
+                if n:
+                    self.put(n, read_ns)
+                connection.keep(ts_recv, frame)
+                return
+        self._take_slowly(connection, link, frame, read_ns, ts_recv)
+
+    def _take_slowly(
+        self, connection: Connection, link: Link, frame: bytes, read_ns: int, ts_recv: int
+    ) -> None:
+        """Take a frame that is not of the usual form, or of a link that is not settled."""
         try:
             message = parse(frame)
-            is_market = isinstance(message, BookPush | TradePush | TickerPush | CandlePush)
-            if not is_market:
-                self._hear(connection, link, message, now)
+            if not isinstance(message, BookPush | TradePush | TickerPush | CandlePush):
+                connection.keep(ts_recv, frame)
+                self._hear(connection, link, message, read_ns)
                 return
-            if connection.is_superseded(link, message):  # type: ignore[arg-type]
+            if connection.is_superseded(link, message):
+                connection.keep(ts_recv, frame, is_spare=True)
                 return
             n = self.normalizer.take(message, ts_recv)
         except FeedError as error:
+            connection.keep(ts_recv, frame)
             self._refuse_frame(connection, link, error)
             return
         self._bad_in_a_row = 0
         if n:
             self.put(n, read_ns)
-        connection.note_push(link, message, self.normalizer.broken, now)  # type: ignore[arg-type]
+        connection.keep(ts_recv, frame)
+        if isinstance(message, BookPush | TradePush):
+            self.normalizer.learn(frame, message)
+        connection.note_push(link, message, self.normalizer.broken, read_ns)
 
     def put(self, n: int, read_ns: int) -> None:
         """Put the normalizer's first `n` slots through the engine, and measure it."""
         self._publish(self.normalizer.address, n)
-        self.measures.note(self.normalizer.memory, clock.monotonic_ns() - read_ns)
+        self.measures.note(self.normalizer.address, read_ns)
 
-    def lose(self, keys: set[tuple[str, str]]) -> None:
+    def lose(self, connection: Connection, keys: set[tuple[str, str]]) -> None:
         """Take back the prices of the channels and symbols that a lost connection carried."""
-        n = self.normalizer.connect(self._clock.now(), keys)
+        ts = self.stamp()
+        connection.mark(ts, {"lost": sorted(keys)})
+        n = self.normalizer.connect(ts, keys)
         if n:
             self._publish(self.normalizer.address, n)
-        self.announce()
+        self.announce(connection)
 
-    def announce(self) -> None:
-        """Tell the strategies when the feed as a whole came up or went down."""
-        is_live = self.is_live
-        if is_live == self._was_live:
-            return
-        was_live, self._was_live = self._was_live, is_live
-        if not is_live and was_live is None:
-            return
-        event = self._event[: CONNECTION.itemsize].view(CONNECTION)[0]
-        event["kind"], event["instrument"] = Kind.CONNECTION, ANY_INSTRUMENT
-        event["ts_event"] = event["ts_recv"] = self._clock.now()
-        event["connected"] = is_live
-        self._publish(self._event.ctypes.data, 1)
-        _log.warning("feed %s", "live" if is_live else "STALE: a connection is down")
+    def announce(self, connection: Connection) -> None:
+        """Tell the strategies whose instruments came up or went down with a connection.
+
+        An instrument is connected while every connection that carries it is live.
+        """
+        connected = set(self.normalizer.symbols)
+        for one in self.connections:
+            if not one.session.primary.is_live:
+                connected -= one.symbols
+        was, self._connected = self._connected, connected
+        for symbols, is_connected in ((was - connected, False), (connected - was, True)):
+            if symbols:
+                ts, named = self.stamp(), sorted(symbols)
+                connection.mark(ts, {"connected": is_connected, "symbols": named})
+                n = self.normalizer.announce(ts, named, is_connected=is_connected)
+                self._publish(self.normalizer.address, n)
+                text = "live" if is_connected else "STALE: a connection is down"
+                _log.warning("feed %s symbols=%s", text, ",".join(named))
 
     def _hear(self, connection: Connection, link: Link, message: Message, now: int) -> None:
         if isinstance(message, Ack | Failure | Notice):

@@ -4,20 +4,28 @@ Layer 4. Pure.
 """
 
 from dataclasses import dataclass, field
-from enum import Enum
+from typing import Final
 
 from livekit.events import Action
+from livekit.okx.codes import Outcome
 
-__all__ = ["Fill", "KnownOrder", "Outcome", "Outgoing", "PendingRequest", "Query", "Word"]
+__all__ = [
+    "MARGIN_NS",
+    "Fill",
+    "KnownOrder",
+    "Outcome",
+    "Outgoing",
+    "PendingRequest",
+    "Query",
+    "Word",
+]
 
 
-class Outcome(Enum):
-    """What became of a request."""
+_MS: Final = 1_000_000
+_QUERIES_NS: Final = (200 * _MS, 500 * _MS, 1_000 * _MS, 2_000 * _MS, 5_000 * _MS)
 
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    NOT_SENT = "not sent"  # surely not processed
-    UNKNOWN = "unknown"
+MARGIN_NS: Final = 3_000 * _MS
+"""What is added to a request's last moment: clocks differ, and a look-up may lag behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +126,21 @@ class KnownOrder:
     heard_ns: int = 0  # when the venue last said something of it
     is_asked: bool = False  # a look-up is under way
     is_done: bool = False
+
+    def ask(self, now_ns: int) -> None:
+        """Want it looked up soon."""
+        if self.next_query_ns == 0:
+            self.n_queries = 0
+            self.next_query_ns = now_ns + _QUERIES_NS[0]
+
+    def ask_again(self, now_ns: int) -> None:
+        """Want it looked up again, later each time, and once it can be proven not to be there."""
+        self.n_queries += 1
+        wait = _QUERIES_NS[min(self.n_queries, len(_QUERIES_NS) - 1)]
+        self.next_query_ns = now_ns + wait
+        provable_ns = max(self.expire_ns, self.amend_expire_ns) + MARGIN_NS
+        if now_ns < provable_ns < self.next_query_ns:
+            self.next_query_ns = provable_ns + 1
 
 
 @dataclass(slots=True)

@@ -526,6 +526,8 @@ class Params {
       slider.addEventListener("change", () => send(slider.value));
       text.addEventListener("input", () => { kept.held = performance.now(); });
       text.addEventListener("change", () => send(text.value));
+      // The page's own shortcuts would take the key and with it the change.
+      text.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.stopPropagation(); send(text.value); } });
       inputs.set(param.name, kept);
       return h("div", { class: "param" }, h("label", { for: id }, param.name, h("small", {}, param.hot ? "" : " fixed")), slider, text);
     });
@@ -549,8 +551,8 @@ class Params {
     if (known(low)) value = Math.max(low, value);
     if (known(high)) value = Math.min(high, value);
     kept.held = 0;
-    if (value === kept.value) { this.show(kept, kept.param); return; }
-    kept.asked = performance.now();
+    if (value === kept.value || (kept.asked && kept.wanted === value)) { this.show(kept, kept.param); return; }
+    [kept.asked, kept.wanted] = [performance.now(), value];
     const answer = await this.desk.roads.command("params", { name, values: { [kept.param.name]: value } },
       `${name}: ${kept.param.name} = ${value}`);
     kept.asked = 0;
@@ -703,7 +705,7 @@ class Desk {
     this.frames = 0;
     this.pnl = {};
     this.roads = new Roads(model, (text, tone) => this.say(text, tone));
-    this.root = h("div", { class: "lk-desk", role: "region", "aria-label": `livekit engine ${model.get("engine")}` });
+    this.root = h("div", { class: "lk-desk", role: "region", "data-lm-suppress-shortcuts": "true", "aria-label": `livekit engine ${model.get("engine")}` });
     this.root.append(h("style", {}, model.get("palette")), this.head());
     this.grid = h("div", { class: "grid" });
     this.root.append(this.grid);
