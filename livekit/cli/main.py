@@ -19,6 +19,7 @@ from livekit.cli import (
     demo,
     doctor,
     engines,
+    lab,
     okx_sim,
     record,
     reference,
@@ -74,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
         record,
         okx_sim,
         doctor,
+        lab,
         bench,
         reference,
     )

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from livekit.bundled import recording_folder
 from livekit.cli.output import add_json, print_error, print_json, print_table
 from livekit.config import DEFAULT_ENGINE
 from livekit.errors import ConfigError
@@ -212,7 +213,7 @@ def _settings(options: argparse.Namespace, symbols: tuple[str, ...]) -> "EngineS
         "raw": str(Path(options.out).expanduser().resolve()) if options.raw else None,
     }
     settings = load_settings(options.config, overrides)
-    settings.data = str(Path(settings.data).expanduser().resolve())
+    settings.data = str(recording_folder(settings.data).resolve())
     return settings
 
 

@@ -127,6 +127,15 @@ class ImportReport:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
+    def __repr__(self) -> str:
+        parts = [
+            f"{one.rows:,} {one.kind} rows of {one.symbol}, {utc(one.first_ts)} to "
+            f"{utc(one.last_ts)}"
+            for one in self.kinds
+        ]
+        lines = [f"<import into {self.into}: {'; '.join(parts) or 'nothing'}>"]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON takes it."""
         return {
