@@ -276,7 +276,7 @@ class EngineView:
             "deaths": int(header["deaths"]),
             "hangs": int(header["hangs"]),
             "progress": position / n_events if n_events else float("nan"),
-            **{key: self.about.get(key, "") for key in ("source", "speed", "env")},
+            **{key: self.about.get(key, "") for key in ("source", "speed", "env", "venue")},
         }
 
     def tick_latency(self) -> dict[str, float]:

@@ -48,7 +48,13 @@ def test_text_form_says_everything_and_what_became_of_it(quoting):
     desk = dashboard()
     assert desk is dashboard()
     text = repr(desk)
-    for words in ("engine 'main' running, trading ACTIVE", "BTC-USDT", "one", "running", "buy"):
+    for words in (
+        "engine 'main' running, paper trading ACTIVE",
+        "BTC-USDT",
+        "one",
+        "running",
+        "buy",
+    ):
         assert words in text
     assert "shown as text" not in text
     desk.pause()
