@@ -134,6 +134,7 @@ def test_every_import_of_the_package_is_a_dependency():
     known |= {"IPython", "plotly", "distributed", "dask"}  # where the user has them
     known |= {"aiohttp", "httpx", "websockets", "keyring"}  # of the extras sim, okx, keyring
     known |= {"anywidget", "ipywidgets", "traitlets"}  # of the extra notebook
+    known |= {"jupyter_client", "nbformat", "playwright"}  # what livekit bench notebook drives
     known |= {"livekit"} | set(sys.stdlib_module_names)
     imported = {
         item.imported.split(".")[0]
