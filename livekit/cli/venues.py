@@ -41,6 +41,7 @@ def order_rows(orders: dict[str, Any]) -> list[tuple[str, str]]:
     if counts["unknown"] or counts["expired"]:
         told = f"{counts['unknown']} outcomes were unknown, {counts['expired']} proven never sent"
         rows.append(("order faults", told))
+    rows += [("drift", text) for text in account["drift"]]
     rows += [("warning", text) for text in account["warnings"]]
     return rows
 

@@ -32,7 +32,7 @@ from livekit.engine.source import PaceKind
 from livekit.engine.sources import open_source
 from livekit.engine.strategies import POLICIES, StrategyManager, StrategySlot
 from livekit.engine.supervisor import Supervisor
-from livekit.engine.venue import open_venue
+from livekit.engine.venue import check_venue, open_venue
 from livekit.errors import ConfigError, NotRunningError
 from livekit.events import SLOT_BYTES
 from livekit.ring.broadcast import ring_bells
@@ -78,6 +78,7 @@ class EventEngine:
     def __init__(self, settings: EngineSettings, lock: EngineLock) -> None:
         if settings.wait not in WAITS:
             raise ConfigError(f"wait {settings.wait!r} is unknown; use {', '.join(WAITS)}")
+        check_venue(settings)
         self.settings, self._lock = settings, lock
         self.source = open_source(settings)
         self.policy = settings.policy or ("block" if self.source.pace.is_lossless else "drop")

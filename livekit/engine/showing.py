@@ -181,6 +181,7 @@ class Showing:
             "source": settings.source,
             "speed": settings.speed,
             "env": settings.env if settings.source != "replay" else "",
+            "venue": settings.venue,
             "data": settings.data[-400:],
             "risk": settings.risk,
         }

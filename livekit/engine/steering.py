@@ -248,6 +248,7 @@ class Steering:
         done = submit_own(int(engine.pump.ctypes.data), ring)
         engine.core.risk.set_gate(ring, gate)
         assert done == 1
+        engine.venue.flush()
 
     def _cancel_all(self) -> int:
         core = self._engine.core

@@ -17,7 +17,7 @@ from livekit.trading.router import cancel_all, cancel_strategy
 if TYPE_CHECKING:
     from livekit.engine.okx.adapter import OKXAdapter
 
-__all__ = ["LIVE_CLOSED", "VENUES", "PaperVenue", "Venue", "open_venue"]
+__all__ = ["LIVE_CLOSED", "VENUES", "PaperVenue", "Venue", "check_venue", "open_venue"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -124,22 +124,18 @@ class PaperVenue:
         return {}
 
 
-def open_venue(settings: EngineSettings, source: Source, core: TradingCore) -> Venue:
-    """Return the venue that an engine's settings name.
+def check_venue(settings: EngineSettings) -> None:
+    """Refuse a venue that is unknown, closed, or not of the settings' source; before it is opened.
 
     Raises
     ------
     ConfigError
-        It is unknown, closed, or not of this source; or the account may not trade.
-    NotFoundError
-        There is no key for it.
-    DeadlineError
-        The exchange does not tell of the account.
+        With what to do about it.
     """
-    if settings.venue == "paper":
-        return PaperVenue(core)
     if settings.venue not in VENUES:
         raise ConfigError(f"venue {settings.venue!r} is unknown; use {', '.join(VENUES)}")
+    if settings.venue == "paper":
+        return
     if settings.source != "okx":
         raise ConfigError(
             f"venue {settings.venue!r} needs the exchange's own market; add --source okx, or trade "
@@ -152,7 +148,21 @@ def open_venue(settings: EngineSettings, source: Source, core: TradingCore) -> V
             f"demo trading is not on --env {settings.env}; use --env demo, or --env sim with a "
             "simulator's --url"
         )
-    return _open_okx(settings, source, core)
+
+
+def open_venue(settings: EngineSettings, source: Source, core: TradingCore) -> Venue:
+    """Return the venue that an engine's settings name; they have been checked.
+
+    Raises
+    ------
+    ConfigError
+        The account may not trade.
+    NotFoundError
+        There is no key for it.
+    DeadlineError
+        The exchange does not tell of the account.
+    """
+    return PaperVenue(core) if settings.venue == "paper" else _open_okx(settings, source, core)
 
 
 def _open_okx(settings: EngineSettings, source: Any, core: TradingCore) -> Venue:

@@ -13,13 +13,16 @@ Layer 5.
 
 import re
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Final
 
 from livekit.config import DEFAULT_ENGINE
 from livekit.engine.folder import require_running
 from livekit.errors import ConfigError
 from livekit.notebook.desk_text import TextDesk
+from livekit.ring.directory import EngineSegment
 
 __all__ = ["PARTS", "dashboard"]
 
@@ -74,13 +77,22 @@ def dashboard(
     for part in chosen:
         if part not in PARTS:
             raise ConfigError(f"part {part!r} is unknown; known are {', '.join(PARTS)}")
-    require_running(name)
+    _check_symbol(require_running(name), symbol)
     found, why = (form, "") if form else _best_form()
     key = (found, name, symbol, *chosen)
     desk = _open.get(key)
     if desk is None or getattr(desk, "comm", desk) is None:
         desk = _open[key] = _make(found, why, name, symbol, chosen)
     return desk
+
+
+def _check_symbol(folder: Path, symbol: str) -> None:
+    served = [one.symbol for one in EngineSegment.attach(folder).instruments()]
+    if symbol and symbol not in served:
+        raise ConfigError(
+            f"symbol {symbol!r} is not served by engine {folder.name!r}; it serves "
+            f"{', '.join(served)}"
+        )
 
 
 def _make(form: str, why: str, engine: str, symbol: str, parts: tuple[str, ...]) -> Any:
@@ -123,7 +135,7 @@ def _problem(package: str) -> str:
     advice = f"pip install '{package}>={wanted}' and restart the kernel"
     try:
         found = version(package)
-        __import__(package)
+        import_module(package)
     except (PackageNotFoundError, ImportError):
         return f"{package} is not installed: {advice}"
     numbers = tuple(int(part) for part in re.findall(r"\d+", found)[:2])

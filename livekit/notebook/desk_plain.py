@@ -155,7 +155,8 @@ class PlainDesk(widgets.VBox, Commands):  # type: ignore[misc] # ships no types
         )
         why = f" ({html.escape(self._why)})" if self._why else ""
         return (
-            f"<b>{html.escape(self.engine)}</b> · {status['state']} · <b>{head['trading']}</b> · "
+            f"<b>{html.escape(self.engine)}</b> · {status['state']} · "
+            f"{status['venue']} <b>{head['trading']}</b> · "
             f"equity {amount(head['equity'])} · net PnL {amount(head['net_pnl'])} · "
             f"{status['events_in']:,} events{old}<br><small>commands go through the kernel, which "
             f"answers when no cell runs; <code>livekit kill</code> always works{why}</small>"

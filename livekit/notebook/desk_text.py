@@ -86,7 +86,8 @@ class TextDesk(Commander):
             f"\nthe engine has been silent for {status['heartbeat_ms'] / 1e3:.0f} s: this is old"
         )
         return (
-            f"engine {self.engine!r} {status['state']}, trading {head['trading']}, "
+            f"engine {self.engine!r} {status['state']}, {status['venue']} trading "
+            f"{head['trading']}, "
             f"event time {stamp if status['now'] else '-'}\n"
             f"equity {amount(head['equity'])}, net PnL {amount(head['net_pnl'])}, "
             f"{head['n_open']} open orders, {status['events_in']:,} events"

@@ -348,6 +348,37 @@ def test_position_is_told_by_answers_and_in_its_unit(exchange, sync):
     assert sync.position(swap.symbol) == 0
 
 
+def test_position_that_no_order_of_ours_explains_is_told_once_and_until_it_is_gone(
+    exchange, caplog
+):
+    instruments = listed(exchange, "BTC-USDT-SWAP")
+    sync = AccountSync(instruments, core=TradingCore(instruments))
+
+    def trade(client, side):
+        order = {"instId": "BTC-USDT-SWAP", "tdMode": "cross", "side": side, "ordType": "market"}
+        body = json.dumps(order | {"sz": "2"}).encode()
+        client.request(Call("POST", "/api/v5/trade/order", body))
+
+    with client_of(exchange, "bob") as client:
+        trade(client, "sell")  # before the start: the opening
+        ask(sync, client, now_ns=SECOND)
+        trade(client, "buy")
+        trade(client, "buy")
+        for second, n_told in ((3, 0), (6, 0), (9, 1), (12, 1)):
+            ask(sync, client, now_ns=second * SECOND)
+            assert len(sync.describe()["drift"]) == n_told
+        (told,) = sync.describe()["drift"]
+        assert "our fills make +0, the venue has +4" in told
+        assert [one.levelname for one in caplog.records if "books differ" in one.message] == [
+            "ERROR"
+        ]
+        trade(client, "sell")
+        trade(client, "sell")
+        ask(sync, client, now_ns=20 * SECOND)
+        assert sync.describe()["drift"] == []
+        assert sync.position("BTC-USDT-SWAP") == -2
+
+
 def test_pushes_and_late_answers_end_in_what_the_exchange_has(exchange):
     """Trade at random over one connection, with answers held back and given out of order."""
     chance = random.Random(7)

@@ -6,14 +6,16 @@
 (`td_mode`, `listings`). An account or key that livekit was not built for is refused, never
 worked around: a key that may withdraw, one that may only read, long/short position mode.
 Source: PROTOCOL 8.4, 8.5, 9.3 and 12.2.
-Layer 4. Pure: it sends nothing and has no clock.
+Layer 4. It sends nothing and has no clock.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from livekit.engine.okx.drift import DriftWatch
 from livekit.engine.okx.holdings import Balance, Holdings, Position
 from livekit.engine.okx.rights import LEVELS, config_problem, config_warnings, level_problem
 from livekit.engine.okx.terms import KINDS, Terms
@@ -31,9 +33,12 @@ from livekit.trading.limits import Fees
 
 __all__ = ["AccountSync"]
 
+_log: Final = logging.getLogger(__name__)
+
 _ASK_ONE_BY_ONE: Final = 8  # symbols of a type; above it, all instruments of the type
 _SILENT_NS: Final = 120_000_000_000
 _PASSING: Final = frozenset({"50102", "50112"})  # refused for sure, and over once clocks agree
+_LOOK_NS: Final = 1_000_000_000
 _MAX_ASKED: Final = 16
 _MAX_ROWS: Final = 1 << 16
 
@@ -47,6 +52,8 @@ class AccountSync:
         What may be ordered.
     margin_mode : str
         ``cross`` or ``isolated``: how contracts are margined.
+    core : TradingCore, optional
+        Whose positions are compared with the venue's, once a second at most.
 
     Attributes
     ----------
@@ -60,7 +67,13 @@ class AccountSync:
         Listings, fees and states of the instruments, as this account has them.
     """
 
-    def __init__(self, instruments: Sequence[Instrument], *, margin_mode: str = "cross") -> None:
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        *,
+        margin_mode: str = "cross",
+        core: TradingCore | None = None,
+    ) -> None:
         if margin_mode not in {"cross", "isolated"}:
             raise ConfigError(f"margin mode is {margin_mode!r}, expected 'cross' or 'isolated'")
         self.instruments = tuple(instruments)
@@ -73,6 +86,8 @@ class AccountSync:
         self._answered: dict[str, int] = {}
         self._refusals: dict[str, tuple[str, bool]] = {}  # by path: sentence, whether it stays
         self._was_ready = False
+        self._watch = DriftWatch(self, core) if core is not None else None
+        self._looked_ns, self._drifted = 0, frozenset[str]()
         self._asked: dict[str, deque[int]] = {}
         self._pages: dict[str, tuple[int, list[Any]]] = {"account": (0, []), "positions": (0, [])}
 
@@ -122,6 +137,9 @@ class AccountSync:
             self._answered[path] = now_ns
             self._refusals.pop(path, None)
         self._judge()
+        # Positions are the last of what is asked often, so all of it is as new as can be.
+        if path == calls.positions().path or not (self._watch and self._watch.has_begun):
+            self._compare(now_ns)
         return True
 
     def take_push(self, push: Any, now_ns: int) -> bool:
@@ -129,7 +147,6 @@ class AccountSync:
 
         Returns False for a message of any other kind.
         """
-        del now_ns
         if isinstance(push, AccountPush):
             self._take_pages("account", push, self._take_account)
         elif isinstance(push, PositionPush):
@@ -143,6 +160,8 @@ class AccountSync:
                 self.terms.take_change(change)
         else:
             return False
+        if now_ns - self._looked_ns >= _LOOK_NS:
+            self._compare(now_ns)
         return True
 
     # What is known.
@@ -241,6 +260,7 @@ class AccountSync:
                 name: {"maker": one.maker, "taker": one.taker} for name, one in self.fees.items()
             },
             "instruments": self.terms.describe(),
+            "drift": [str(one) for one in self._watch.lasting] if self._watch else [],
         }
 
     # Reading answers.
@@ -304,6 +324,17 @@ class AccountSync:
             self._pages[name] = (max(push.page, 1), rows)
 
     # Judging them.
+
+    def _compare(self, now_ns: int) -> None:
+        """Compare our books with the venue's, and say what has begun to differ."""
+        if self._watch is None or not self.is_ready:
+            return
+        self._looked_ns = now_ns
+        found = self._watch.look(now_ns)
+        for one in found:
+            if one.name not in self._drifted:
+                _log.error("books differ: %s", one)
+        self._drifted = frozenset(one.name for one in found)
 
     def _note(self, path: str, status: int, error: FeedError, now_ns: int) -> None:
         """Note an answer that told nothing: for good, or until it is asked again.

@@ -203,6 +203,11 @@ class OrderDesk:
             self._lose(pending.order, pending.action, now_ns)
         self.ask_all(now_ns)  # pushes are not repeated
 
+    def ask(self, client_id: str, now_ns: int) -> None:
+        """Have an order looked up soon, if it is open."""
+        if client_id in self._open:
+            self._open[client_id].ask(now_ns)
+
     def ask_all(self, now_ns: int) -> None:
         """Have every order looked up that the venue has: nobody says what becomes of them."""
         for order in self._open.values():

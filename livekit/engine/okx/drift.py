@@ -9,10 +9,12 @@ Layer 4. Pure.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from livekit.engine.okx.account import AccountSync
 from livekit.trading.core import TradingCore
+
+if TYPE_CHECKING:
+    from livekit.engine.okx.account import AccountSync
 
 __all__ = ["Drift", "DriftWatch"]
 
@@ -65,11 +67,16 @@ class DriftWatch:
         Differences that have lasted five seconds.
     """
 
-    def __init__(self, account: AccountSync, core: TradingCore) -> None:
+    def __init__(self, account: "AccountSync", core: TradingCore) -> None:
         self._account, self._core = account, core
         self._opening: dict[str, float] | None = None
         self._since: dict[str, int] = {}
         self.lasting: list[Drift] = []
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has taken the opening."""
+        return self._opening is not None
 
     def look(self, now_ns: int) -> list[Drift]:
         """Compare, and return the differences that have lasted.

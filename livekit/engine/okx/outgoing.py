@@ -215,6 +215,8 @@ class Outbound:
                 _log.warning("answer to orders not understood: %s", error)
         self.rest_failures = 0 if transport is Transport.ANSWERED else self.rest_failures + 1
         self._settle(chunk, reply, transport, now_ns)
+        for one in chunk:
+            self._desk.ask(one.client_id, now_ns)  # nobody may have pushed what it did
 
     def lose(self, now_ns: int) -> None:
         """Take the loss of the socket: nobody knows what became of what was sent on it."""

@@ -91,14 +91,21 @@ class OKXVenue:
     def __init__(self, adapter: OKXAdapter, core: TradingCore, signer: Signer) -> None:
         self._adapter, self._core, self._signer = adapter, core, signer
         self._now = adapter.clock.now
-        self.account = AccountSync(adapter.instruments)
+        self.account = AccountSync(adapter.instruments, core=core)
         self.desk = OrderDesk(core)
         self.switch = DeadMan()
         self._bell = Doorbell()
         options = {"sign": signer.headers, "now": self._now, "timeout_s": _REST_TIMEOUT_S}
         self._asking = RestClient(adapter.hosts.rest, self._bell, **options)  # type: ignore[arg-type]
         self._ordering = RestClient(adapter.hosts.rest, self._bell, **options)  # type: ignore[arg-type]
-        ask_account(self._asking, self.account)
+        try:
+            ask_account(self._asking, self.account)
+            self.foreign = cancel_leftovers(self._asking)
+        except BaseException:
+            self._asking.close()
+            self._ordering.close()
+            self._bell.close()
+            raise
         self.account.apply_fees(core)
         self._tickets = [self._ticket(number) for number in range(len(adapter.instruments))]
         self._numbers = {one.symbol: n for n, one in enumerate(adapter.instruments)}
@@ -117,7 +124,6 @@ class OKXVenue:
             False,
             False,
         )
-        self.foreign = cancel_leftovers(self._asking)
         core.header["venue_block"] = 1
         self._n_sends = core.memory[_N_SENDS : _N_SENDS + 8].view(np.int64)
 
@@ -303,7 +309,8 @@ class OKXVenue:
     def came_up(self) -> None:
         """Take note that the private line is live."""
         _log.info("private line live")
-        self._is_caught_up = self.desk.n_asked == 0
+        self.desk.ask_all(self._now())  # what happened before it was subscribed is not pushed
+        self._is_caught_up = False
         self.outbound.rest_failures = 0
         self._gated_ns = 0
 

@@ -727,6 +727,7 @@ class Desk {
   head() {
     const field = (name) => this[name] = h("output", { "aria-label": name });
     const metric = (name, text) => h("div", { class: "metric" }, h("span", {}, text), field(name));
+    this.venue = h("span", { class: "venue" });
     this.badge = h("span", { class: "badge", role: "status" }, "…");
     this.stale = h("div", { class: "stale", role: "alert", hidden: true });
     this.note = h("div", { class: "said", role: "status", "aria-live": "polite" });
@@ -739,7 +740,7 @@ class Desk {
       button("flatten", "Flatten", "Cancel every order and close every position: click twice", () => this.arm()),
       button("halt", "HALT", "Kill switch: cancel every order, refuse all new ones until the engine is started again", () => this.act("kill")));
     return h("div", { class: "head" },
-      h("div", { class: "line" }, h("strong", { class: "name" }, this.model.get("engine")), this.badge,
+      h("div", { class: "line" }, h("strong", { class: "name" }, this.model.get("engine")), this.venue, this.badge,
         metric("equity", "equity"), metric("profit_", "net PnL"), metric("exposure", "gross"), metric("open", "open orders"),
         metric("rate", "events/s"), metric("at", "event time"), metric("progress", "replayed"), this.buttons),
       h("div", { class: "line under" }, this.road, this.note), this.stale);
@@ -789,6 +790,9 @@ class Desk {
     if (orders) orders.dirty = true;
     if (log) { log.lines = []; log.add(greeting.logs); }
     this.rates = [];
+    const { source, speed, env, venue } = greeting.source;
+    put(this.venue, `${source === "replay" ? `replay ×${speed}` : `${source} ${env}`} · ${venue}`);
+    this.venue.dataset.venue = venue;
     if (this.buttons.hidden && !this.panels.orders && !this.panels.params) return;
     const isDirect = await this.roads.open(greeting.door);
     put(this.road, isDirect ? "commands go to the engine directly" : "the engine is out of this browser's reach: commands go through the kernel");

@@ -75,7 +75,7 @@ class SavedRun:
     label : str
         The name that the run was given.
     kind : str
-        backtest, lockstep, replay, paper or live.
+        backtest, lockstep, replay, paper, demo or live.
     strategy : str
     hash : str
         Of its orders and fills, 16 hex digits.
