@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from livekit.notebook.feeding import BEAT_S
 
-__all__ = ["Beat", "beat"]
+__all__ = ["Beat", "beat", "idle_clock", "is_busy", "watch_cells"]
 
 _IDLE_S: Final = 1.0
 

@@ -13,6 +13,7 @@ Layer 5.
 
 import re
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -134,7 +135,7 @@ def _problem(package: str) -> str:
     advice = f"pip install '{package}>={wanted}' and restart the kernel"
     try:
         found = version(package)
-        __import__(package)
+        import_module(package)
     except (PackageNotFoundError, ImportError):
         return f"{package} is not installed: {advice}"
     numbers = tuple(int(part) for part in re.findall(r"\d+", found)[:2])

@@ -67,6 +67,16 @@ def explore(
     return Explorer(strategy, data, jit=jit, symbol=symbol, **settings)
 
 
+def _checked(data: Data, symbol: str) -> Data:
+    if not isinstance(data, Data):
+        raise ConfigError(
+            f"data is {data!r:.60}, expected recorded data such as lk.load('replay_data')"
+        )
+    if symbol and symbol not in data.symbols:
+        raise ConfigError(f"the data has no symbol {symbol!r}; it has {', '.join(data.symbols)}")
+    return data
+
+
 class Explorer:
     """One strategy over one recording, at the parameters last chosen.
 
@@ -94,11 +104,7 @@ class Explorer:
 
         chosen = {key: settings.pop(key) for key in list(settings) if key in SETTINGS}
         self._subject, self._symbol = strategy, symbol
-        if symbol and symbol not in data.symbols:
-            raise ConfigError(
-                f"the data has no symbol {symbol!r}; it has {', '.join(data.symbols)}"
-            )
-        self.rehearsal = Rehearsal(strategy, data, jit=jit, **chosen)
+        self.rehearsal = Rehearsal(strategy, _checked(data, symbol), jit=jit, **chosen)
         self._params = self.rehearsal.check(settings)
         self._run: Run | None = None
         self._lock = threading.Lock()

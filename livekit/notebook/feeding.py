@@ -18,7 +18,7 @@ from livekit.errors import LivekitError, SegmentError
 from livekit.notebook.live_state import History
 from livekit.notebook.views import EngineView
 
-__all__ = ["BEAT_S", "Feeding", "finite"]
+__all__ = ["BEAT_S", "Feeding", "LogTail", "finite"]
 
 BEAT_S: Final = 0.1
 _TABLES: Final = 2  # beats

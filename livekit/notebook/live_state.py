@@ -20,7 +20,9 @@ import numpy as np
 from livekit.config import DEFAULT_ENGINE
 from livekit.engine.folder import segment_paths
 from livekit.errors import NotFoundError, SegmentError
-from livekit.notebook.views import EngineView, StrategyView, market_of
+from livekit.notebook.markets import market_of
+from livekit.notebook.strategy_view import StrategyView
+from livekit.notebook.views import EngineView
 from livekit.ring.panel_history import Frame, read_frame, read_index
 from livekit.ring.state import record_dtype
 from livekit.trading.layout import TradingState
@@ -28,7 +30,15 @@ from livekit.trading.layout import TradingState
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["History", "LiveState", "Moment", "find_strategy", "history", "live_state"]
+__all__ = [
+    "History",
+    "LiveState",
+    "Moment",
+    "find_strategy",
+    "history",
+    "live_state",
+    "read_state",
+]
 
 _TRIES: Final = 1000
 

@@ -15,10 +15,11 @@ from typing import Any, Final
 import numpy as np
 
 from livekit import clock
-from livekit.config import HANG_AFTER_NS
 from livekit.engine.folder import engine_folder, require_running, segment_paths
 from livekit.errors import LivekitError, NotRunningError, SegmentError
 from livekit.events import TRADE, OrderStatus, OrderType, Reject, Side, TimeInForce
+from livekit.notebook.markets import market_of
+from livekit.notebook.strategy_view import StrategyView
 from livekit.ring import seqlock
 from livekit.ring.counters import percentile
 from livekit.ring.directory import BOARD_ROW, EngineSegment, EngineState
@@ -29,10 +30,10 @@ from livekit.ring.panel import (
     read_table,
     read_tape,
 )
-from livekit.ring.segment import Phase, RunState, Segment
+from livekit.ring.segment import Segment
 from livekit.trading.layout import TradingState
 
-__all__ = ["Account", "EngineView", "StrategyView", "open_view"]
+__all__ = ["Account", "EngineView"]
 
 _LOOK_EVERY_S: Final = 0.5
 _GONE_FOR_S: Final = 60.0
@@ -41,104 +42,6 @@ _SUMS: Final = (
     *("cash", "initial_cash", "equity", "gross_exposure"),
     *("realized_pnl", "unrealized_pnl", "fees", "funding"),
 )
-
-
-class StrategyView:
-    """One strategy's segment, mapped by a reader.
-
-    Attributes
-    ----------
-    name : str
-    segment : Segment
-    gone_at : float
-        time.monotonic() when its segment was removed; 0 while it is there.
-    """
-
-    def __init__(self, segment: Segment, inode: int) -> None:
-        self.name, self.segment, self.inode = segment.name, segment, inode
-        self.gone_at = 0.0
-        self.ring = int(segment.header["ring"])
-
-    @property
-    def state(self) -> str:
-        """What it does, as ``livekit ps`` says it."""
-        header = self.segment.header
-        run_state, phase = int(header["run_state"]), int(header["phase"])
-        if self.gone_at:
-            return "failed" if phase == Phase.FAILED else "gone"
-        if run_state == RunState.FENCED:
-            return "fenced"
-        if run_state == RunState.STOPPING:
-            return "stopping"
-        if run_state == RunState.CREATED:
-            return "starting"
-        return "hung" if self.silence_ns > HANG_AFTER_NS else "running"
-
-    @property
-    def silence_ns(self) -> int:
-        """How long its heart has not beaten."""
-        return max(0, clock.monotonic_ns() - int(self.segment.header["heartbeat"]))
-
-    def params(self) -> dict[str, Any]:
-        """Return its parameters as they stand."""
-        from livekit.ring.state import record_dtype  # noqa: PLC0415 - with the rest of the state
-
-        segment = self.segment
-        values = {param["name"]: param["value"] for param in segment.spec["params"]}
-        dtype = record_dtype(segment.spec["params_dtype"])
-        word = int(segment.file.part("<i8", int(segment.header["params_offset"]))[0])
-        if dtype.itemsize and word:
-            lines = seqlock.round_lines(dtype.itemsize) // 64
-            memory = np.zeros(lines * 64, np.uint8)
-            seqlock.fetch_params(segment.at("params_offset"), memory.ctypes.data, lines)
-            row = memory[: dtype.itemsize].view(dtype)[0]
-            values.update({name: row[name].item() for name in dtype.names or ()})
-        return values
-
-    def declared(self) -> list[dict[str, Any]]:
-        """Return its parameters as declared: name, low, high, step, hot, and the value now."""
-        now = self.params()
-        return [{**param, "value": now[param["name"]]} for param in self.segment.spec["params"]]
-
-    def row(self) -> dict[str, Any]:
-        """Return what a table of strategies shows of it, but for positions and profit."""
-        sent, own, spec = (
-            self.segment.engine_counters,
-            self.segment.strategy_counters,
-            self.segment.spec,
-        )
-        tail, head = self.segment.cursors("events")
-        return {
-            "name": self.name,
-            "state": self.state,
-            "mode": spec["mode"],
-            "class": spec["class"],
-            "hash": spec["hash"],
-            "heartbeat_ms": self.silence_ns / 1e6,
-            "received": int(own["received"].sum()),
-            "sequence": int(self.segment.header["sequence"]),
-            "lag": tail - head,
-            "dropped": int(sent["dropped"].sum()),
-            "orders": int(sent["orders"]),
-            "rejects": int(sent["rejects"]),
-            "fills": int(sent["fills"]),
-            "errors": int(own["errors"]),
-        }
-
-    def latency(self) -> dict[str, float]:
-        """Return p50 and p99 of event to callback, and of event to order, ns."""
-        own, sent = self.segment.strategy_counters, self.segment.engine_counters
-        return {
-            "p50": percentile(own["delay"], 0.50),
-            "p99": percentile(own["delay"], 0.99),
-            "order_p50": percentile(sent["tick_to_order"], 0.50),
-            "order_p99": percentile(sent["tick_to_order"], 0.99),
-        }
-
-    def histogram(self) -> list[int]:
-        """Return counts of event to callback by power of two: below 16 ns, 32 ns, and so on."""
-        words = self.segment.strategy_counters["delay"]
-        return [int(part) for part in words.reshape(-1, 16).sum(axis=1)]
 
 
 class Account:
@@ -419,58 +322,8 @@ class EngineView:
         return [view.row() for view in self.strategies.values()]
 
 
-def market_of(row: np.void) -> dict[str, Any]:
-    """Return a BOARD_ROW as plain values; what was never seen is left out."""
-    found: dict[str, Any] = {}
-    ticker, quote, trade, book = row["ticker"], row["quote"], row["trade"], row["book"]
-    seen = max(int(one["ts_recv"]) for one in (ticker, quote, trade, book))
-    found["time"] = seen
-    if int(ticker["ts_recv"]):
-        found["bid"], found["ask"] = float(ticker["bid_price"]), float(ticker["ask_price"])
-        found["last"], found["volume"] = float(ticker["last_price"]), float(ticker["volume"])
-    if int(book["ts_recv"]):
-        found["bids"] = _levels(book["bid_price"], book["bid_size"])
-        found["asks"] = _levels(book["ask_price"], book["ask_size"])
-        found["bid"], found["ask"] = float(book["bid_price"][0]), float(book["ask_price"][0])
-        found["bid_size"] = float(book["bid_size"][0])
-        found["ask_size"] = float(book["ask_size"][0])
-    if int(quote["ts_recv"]) and int(quote["ts_recv"]) >= int(book["ts_recv"]):
-        for name in ("bid", "ask"):
-            found[name] = float(quote[f"{name}_price"])
-            found[f"{name}_size"] = float(quote[f"{name}_size"])
-        _join_touch(found)
-    if int(trade["ts_recv"]):
-        found["last"], found["last_size"] = float(trade["price"]), float(trade["size"])
-        found["last_side"] = "buy" if int(trade["aux"]) == Side.BUY else "sell"
-    return found
-
-
-def _join_touch(found: dict[str, Any]) -> None:
-    """Put a quote that is newer than the book on top of it, and drop what it has overtaken."""
-    for side, levels, sign in (("bid", "bids", 1), ("ask", "asks", -1)):
-        if levels in found:
-            touch = found[side]
-            behind = [level for level in found[levels] if sign * (touch - level[0]) > 0]
-            found[levels] = [[touch, found[f"{side}_size"]], *behind][:5]
-
-
-def _levels(prices: np.ndarray, sizes: np.ndarray) -> list[list[float]]:
-    return [[float(p), float(s)] for p, s in zip(prices, sizes, strict=True) if s > 0]
-
-
 def _inode(path: Path) -> int:
     try:
         return path.stat().st_ino
     except FileNotFoundError:
         return 0
-
-
-def open_view(engine: str) -> EngineView:
-    """Return a view of a running engine.
-
-    Raises
-    ------
-    NotRunningError
-        None of that name runs; the message has the line that starts one.
-    """
-    return EngineView(engine)

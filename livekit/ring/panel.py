@@ -54,8 +54,8 @@ __all__ = [
 
 MAX_PANEL_POSITIONS: Final = 512
 MAX_PANEL_ORDERS: Final = 1024
-N_PRINTS: Final = 4096
-N_REPORTS: Final = 4096
+_N_PRINTS: Final = 4096
+_N_REPORTS: Final = 4096
 HISTORY_FRAMES: Final = 4096
 HISTORY_BYTES: Final = 8 << 20
 BOARD_BYTES: Final = MAX_INSTRUMENTS * 512
@@ -186,8 +186,8 @@ _TAIL_BYTES: Final = 64
 POSITIONS_AT: Final = PANEL.itemsize
 ORDERS_AT: Final = POSITIONS_AT + MAX_PANEL_POSITIONS * PANEL_POSITION.itemsize
 PRINTS_AT: Final = ORDERS_AT + MAX_PANEL_ORDERS * PANEL_ORDER.itemsize
-REPORTS_AT: Final = PRINTS_AT + _TAIL_BYTES + N_PRINTS * TRADE.itemsize
-HISTORY_AT: Final = REPORTS_AT + _TAIL_BYTES + N_REPORTS * REPORT_ROW.itemsize
+REPORTS_AT: Final = PRINTS_AT + _TAIL_BYTES + _N_PRINTS * TRADE.itemsize
+HISTORY_AT: Final = REPORTS_AT + _TAIL_BYTES + _N_REPORTS * REPORT_ROW.itemsize
 """Places in the panel. The history: words `frames` and `reserved`, the index, the bytes."""
 
 PANEL_BYTES: Final = (

@@ -73,6 +73,13 @@ def test_parameter_out_of_range_is_refused_and_nothing_changes(data, file):
     assert explorer.params == before
 
 
+def test_data_that_is_none_and_a_symbol_that_is_not_in_it_are_named(data, file):
+    with pytest.raises(ConfigError, match=r"data is 'replay', expected recorded data such as"):
+        lk.explore(file, "replay")
+    with pytest.raises(ConfigError, match="has no symbol 'ETH-USDT'; it has BTC-USDT"):
+        lk.explore(file, data, symbol="ETH-USDT")
+
+
 def test_written_call_is_python_that_attaches_these_very_parameters(data, file):
     import ast
 

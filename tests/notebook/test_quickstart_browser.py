@@ -40,6 +40,7 @@ def test_quickstart_runs_and_a_dragged_slider_moves_the_figure_and_the_kernel(la
     shutil.copy(labs.ROOT / "notebooks" / "01_quickstart.ipynb", lab_server.root)
     page = lab("01_quickstart.ipynb").run_all(180)
     assert page.errors() == []
+    assert page.page.locator(".js-plotly-plot .main-svg").count() > 0
     explorer = page.page.locator(".lk-explore")
     explorer.scroll_into_view_if_needed()
     before, drawn = net_of(page)
