@@ -34,6 +34,12 @@ _LAST_TS, _HEARD, _RANK, _HAS_TEXT, _BOOK = (
 )
 
 
+_LAST_TS, _HEARD, _RANK, _HAS_TEXT, _BOOK = (
+    [*(FEED.names or ())].index(name)
+    for name in ("last_ts", "heard_ns", "rank", "has_text", "book")
+)
+
+
 @dataclass(slots=True)
 class Counts:
     """What was seen and given since the start.
