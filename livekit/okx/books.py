@@ -152,6 +152,15 @@ class BookFeed:
         self._chain.close()
         return outcome
 
+    @property
+    def sequence(self) -> int | None:
+        """The seqId applied last while the book may be read; None otherwise."""
+        return self._chain.last if self.is_live else None
+
+    def fail(self) -> Outcome:
+        """Take the prices back, because the book was found wrong."""
+        return self._break() if self.is_live else Outcome.NOTHING
+
     def take_whole(self, row: BookData) -> Outcome:
         """Take a push that replaces the book, unless it repeats or precedes the last."""
         last = self._chain.last
