@@ -73,11 +73,14 @@ class Exchange:
         elif parts.path == "/api/v5/public/instruments":
             kind = parse_qs(parts.query)["instType"][0]
             rows = [{"instType": kind, "state": "live", **row} for row in self.listed.get(kind, [])]
-        else:
+        elif (rows := self.other(parts)) is None:
             return connection.respond(HTTPStatus.NOT_FOUND, "no such path\n")
         body = json.dumps({"code": "0", "msg": "", "data": rows}).encode()
         headers = Headers({"Content-Length": str(len(body)), "Connection": "close"})
         return Response(self.status, "OK", headers, body)
+
+    def other(self, _parts):
+        """Return the rows of another path; None when there is no such path."""
 
     # WebSocket.
 

@@ -43,7 +43,7 @@ from livekit.strategy.loader import load_class, make_instance
 from livekit.strategy.process import Job, claim_segment, prepare, run_job
 from livekit.strategy.spec import describe
 
-__all__ = ["attach_rows"]
+__all__ = ["ORDERING", "StrategyDesk", "attach_rows"]
 
 _SYMBOL: Final = "BTC-USDT"
 _EVENTS: Final = 2048
@@ -56,7 +56,7 @@ class Reading(lk.Strategy):
     def on_quote(self, quote):
         quote.bid_price, quote.ask_price, quote.bid_size
 """
-_ORDERING: Final = """
+ORDERING: Final = """
 import livekit as lk
 
 class Ordering(lk.Strategy):
@@ -66,9 +66,10 @@ class Ordering(lk.Strategy):
     def on_quote(self, quote):
         self.buy("BTC-USDT", self.size, quote.bid_price)
 """
+"""A strategy that answers every quote with an order."""
 
 
-class _Desk:
+class StrategyDesk:
     """The engine's side of one strategy, in this process."""
 
     def __init__(self, folder: Path, source: str, name: str, *, is_compiled: bool) -> None:
@@ -130,7 +131,7 @@ class _Desk:
         self.segment.file.unlink()
 
 
-def _interpreted_run(desk: _Desk, runs: int) -> dict[str, list[float]]:
+def _interpreted_run(desk: StrategyDesk, runs: int) -> dict[str, list[float]]:
     """Measure in this process, turn by turn: the bare callback, then the same delivered."""
     _, body = prepare(desk.job, claim_segment(desk.segment.file.path), desk.folder)
     body.start()
@@ -151,7 +152,7 @@ def _interpreted_run(desk: _Desk, runs: int) -> dict[str, list[float]]:
 
 
 def _interpreted(folder: Path, runs: int) -> Row:
-    desk = _Desk(folder, _READING, "reading", is_compiled=False)
+    desk = StrategyDesk(folder, _READING, "reading", is_compiled=False)
     child = fork("reading", partial(_interpreted_run, desk, runs), cores()[-1])
     measured = child.result()
     desk.segment.file.unlink()
@@ -166,7 +167,7 @@ def _interpreted(folder: Path, runs: int) -> Row:
 
 
 def _tick_to_order(folder: Path, runs: int, n: int) -> list[Row]:
-    desk = _Desk(folder, _ORDERING, "ordering", is_compiled=True)
+    desk = StrategyDesk(folder, ORDERING, "ordering", is_compiled=True)
     own, strategy_core = cores()[0], cores()[-1]
     before = os.sched_getaffinity(0)
     child = desk.start(strategy_core)
@@ -236,7 +237,7 @@ def _attach_times(data: Path, runs: int) -> list[Row]:
     settings = EngineSettings(name="bench-attach", data=str(data), speed="50")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "ordering.py"
-        file.write_text(_ORDERING)
+        file.write_text(ORDERING)
         start_engine(settings)
         try:
             for is_jit in (True, False):

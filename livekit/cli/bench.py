@@ -4,12 +4,16 @@ Layer 5.
 """
 
 import argparse
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from livekit.cli.output import add_json, print_json
+from livekit.errors import ConfigError
 
 __all__ = ["add_parsers"]
+
+_MAX_RATE: Final = 200_000
 
 
 def add_parsers(commands: Any) -> None:
@@ -49,7 +53,27 @@ def add_parsers(commands: Any) -> None:
     )
     notebook.add_argument("--quick", action="store_true", help="a tenth of the data, rough figures")
     notebook.set_defaults(run=_notebook)
-    for parser in (ring, attach, backtest, notebook):
+    feed = benchmarks.add_parser(
+        "feed", help="a frame of the exchange: to the strategy, to an order, against Python's tools"
+    )
+    feed.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
+    feed.add_argument(
+        "--rivals",
+        type=Path,
+        action="append",
+        metavar="PYTHON",
+        help="an interpreter with order-book, sortedcontainers or ccxt; may be given again",
+    )
+    feed.add_argument(
+        "--soak",
+        metavar="T",
+        help="instead, an engine under 20,000 messages a second for that long, such as 10m",
+    )
+    feed.add_argument(
+        "--rate", type=int, default=20_000, metavar="N", help="of a soak (default: 20000)"
+    )
+    feed.set_defaults(run=_feed)
+    for parser in (ring, attach, feed, backtest, notebook):
         add_json(parser)
 
 
@@ -85,6 +109,39 @@ def _notebook(options: argparse.Namespace) -> None:
         print_json(to_json(rows))
     else:
         print_rows("livekit bench notebook", rows)
+
+
+def _feed(options: argparse.Namespace) -> None:
+    from livekit.bench.report import print_rows, to_json
+    from livekit.cli.demo import bundled
+
+    title = "livekit bench feed"
+    if options.soak is not None:
+        from livekit.bench.feed_soak import Soak, soak_rows
+        from livekit.cli.record import parse_duration
+
+        if not 1 <= options.rate <= _MAX_RATE:
+            raise ConfigError(f"rate is {options.rate}, expected 1 to {_MAX_RATE:,} a second")
+        title += f" --soak {options.soak}"
+        strategy = bundled("tests/bench") / "works" / "watcher.py"
+        plan = Soak(parse_duration(options.soak), strategy, rate=options.rate)
+        show = _show if sys.stderr.isatty() else None
+        rows = soak_rows(plan, show)
+    else:
+        from livekit.bench.feed import feed_rows
+        from livekit.bench.feed_rivals import rival_rows
+
+        rows = feed_rows(quick=options.quick)
+        scripts, data = bundled("tests/bench") / "rivals", bundled("replay_data")
+        rows += rival_rows(scripts, data, options.rivals or [], quick=options.quick)
+    if options.json:
+        print_json(to_json(rows))
+    else:
+        print_rows(title, rows)
+
+
+def _show(line: str) -> None:
+    print(f"\r\x1b[2K{line}", end="", file=sys.stderr, flush=True)
 
 
 def _backtest(options: argparse.Namespace) -> None:

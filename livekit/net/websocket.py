@@ -198,6 +198,8 @@ class WebSocket:
         self._bell.ring()
 
     def _handle(self) -> list[bytes]:
+        if self._stage is _Stage.OPEN and not self._unsent:
+            return self._read()
         if self._stage is _Stage.RESOLVING:
             if self._found is None:
                 return []
@@ -226,8 +228,7 @@ class WebSocket:
 
     def _has_connected(self) -> bool:
         assert self._socket is not None
-        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
+        if code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             if self._found:
                 self._try_next()
                 return False

@@ -34,6 +34,12 @@ _LAST_TS, _HEARD, _RANK, _HAS_TEXT, _BOOK = (
 )
 
 
+_LAST_TS, _HEARD, _RANK, _HAS_TEXT, _BOOK = (
+    [*(FEED.names or ())].index(name)
+    for name in ("last_ts", "heard_ns", "rank", "has_text", "book")
+)
+
+
 @dataclass(slots=True)
 class Counts:
     """What was seen and given since the start.
@@ -145,6 +151,15 @@ class BookFeed:
         outcome = self._break() if was_live else Outcome.NOTHING
         self._chain.close()
         return outcome
+
+    @property
+    def sequence(self) -> int | None:
+        """The seqId applied last while the book may be read; None otherwise."""
+        return self._chain.last if self.is_live else None
+
+    def fail(self) -> Outcome:
+        """Take the prices back, because the book was found wrong."""
+        return self._break() if self.is_live else Outcome.NOTHING
 
     def take_whole(self, row: BookData) -> Outcome:
         """Take a push that replaces the book, unless it repeats or precedes the last."""

@@ -150,6 +150,19 @@ class Normalizer:
         feed = self._feeds.get((channel, symbol))
         return (False, 0) if feed is None else (feed.is_live, feed.heard_ns)
 
+    def sequence(self, symbol: str, channel: str) -> int | None:
+        """Return the last seqId of a book that may be read; None otherwise."""
+        feed = self._feeds.get((channel, symbol))
+        return None if feed is None else feed.sequence
+
+    def fail(self, symbol: str, channel: str, ts_recv: int) -> int:
+        """Take the prices of a book back that was found wrong; return how many events that gave."""
+        self._out.n = 0
+        feed = self._feeds.get((channel, symbol))
+        if feed is not None and feed.fail() is Outcome.BROKEN:
+            self._emit_gap(self._instruments[symbol], feed, ts_recv, ts_recv)
+        return self._out.n
+
     def book(self, symbol: str, channel: str) -> OrderBook | None:
         """Return the book kept of a symbol from a channel, to be read only; None without."""
         feed = self._feeds.get((channel, symbol))

@@ -30,10 +30,12 @@ def exchange():
 def replace_connection(runner, exchange):
     """Announce an upgrade; the new connection brings a ticker while the old one counts."""
     exchange.is_mute = True
-    n_asked = len(exchange.sent("subscribe"))
     exchange.socket.send('{"event":"notice","code":"64008","msg":"upgrade","connId":"c"}')
-    n_all = n_asked + runner.connection["subscriptions"]
-    runner.until(lambda: len(exchange.sent("subscribe")) == n_all)
+    runner.until(lambda: len(exchange.sockets) == 2)
+    asked = runner.connection["subscriptions"]
+    runner.until(
+        lambda: sum(one[0] is exchange.socket for one in exchange.sent("subscribe")) == asked
+    )
     ticker = {"instType": "SPOT", "instId": "BTC-USDT", "ts": now_ms(), "last": "100"}
     exchange.push("tickers", "BTC-USDT", [ticker])
     exchange.is_mute = False

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from livekit import clock
 from livekit.config import MAX_INSTRUMENTS
+from livekit.engine.okx.audit import BookAudit
 from livekit.engine.okx.clock import ClockOffset, LiveClock
 from livekit.engine.okx.feed import Feed
 from livekit.engine.okx.listing import ask_time, instrument_calls, load_instruments, take_time
@@ -37,6 +38,7 @@ _log: Final = logging.getLogger(__name__)
 _TIME_EVERY_NS: Final = 60_000_000_000
 _TIME_SOON_NS: Final = 5_000_000_000
 _INSTRUMENTS_EVERY_NS: Final = 3_600_000_000_000
+_AUDIT_EVERY_NS: Final = 50_000_000
 _TIME_SAMPLES: Final = 3
 _KINDS: Final = {"spot": "SPOT", "swap": "SWAP", "futures": "FUTURES", "option": "OPTION"}
 
@@ -104,12 +106,13 @@ class OKXAdapter:
         refresh = self._take_instruments
         self.feed = Feed(self.hosts, arguments, numbers, self.clock, refresh, make_raw)
         self.feed.warm_up()
+        self.audit = BookAudit(self.feed.normalizer, self.feed, self._ask)
         self._changed: dict[str, str] = {}
         self._selector: selectors.BaseSelector | None = None
         now_ns = clock.monotonic_ns()
         self._time_due_ns, self._instruments_due_ns = now_ns, now_ns + _INSTRUMENTS_EVERY_NS
         self._was_problem = ""
-        self._first_ts = 0
+        self._first_ts = self._audit_due_ns = 0
 
     # What the engine asks of a source.
 
@@ -141,6 +144,11 @@ class OKXAdapter:
         if self._selector is None:
             return
         self.feed.look_after(now_ns)
+        if now_ns >= self._audit_due_ns:
+            self._audit_due_ns = now_ns + _AUDIT_EVERY_NS
+            wrong = self.audit.look(now_ns, self.feed.live_books)
+            if wrong is not None:
+                self.feed.fail(wrong)
         if now_ns >= self._time_due_ns:
             is_known = self.offset.best(self.clock.now()) is not None
             self._time_due_ns = now_ns + (_TIME_EVERY_NS if is_known else _TIME_SOON_NS)
@@ -199,6 +207,7 @@ class OKXAdapter:
                 },
                 "latency": self.feed.measures.describe(),
                 "gaps": counts.gaps,
+                "audits": self.audit.describe(),
                 "duplicates": counts.duplicates,
                 "stale_trades": counts.stale_trades,
                 "bad_frames": self.feed.bad_frames,
@@ -217,17 +226,24 @@ class OKXAdapter:
     # What the exchange says beside its market data.
 
     def _submit(self, calls: Iterable[Any]) -> None:
+        for call in calls:
+            self._ask(call)
+
+    def _ask(self, call: Any) -> bool:
         try:
-            for call in calls:
-                self.rest.submit(call, call.path)
+            self.rest.submit(call, call.path)
         except LivekitError as error:
             _log.warning("not asked: %s", error)
+            return False
+        return True
 
     def _hear_answers(self) -> None:
         self._bell.answer()
         for answer in self.rest.poll():
             if "public/time" in answer.token:
                 self._take_time(answer)
+            elif self.audit.is_answer(answer):
+                self.audit.hear(answer)
             else:
                 self._take_listing(answer)
 

@@ -203,9 +203,10 @@ class Connection:
         websocket = self._sockets.get(number)
         if websocket is None:
             return
-        before = websocket.fileno()
         frames = websocket.handle()
-        link = self.session.find(number)
+        link: Link | None = self.session.primary
+        if self.session.primary.number != number:
+            link = self.session.find(number)
         if link is not None and link.phase is Phase.CONNECTING and self._is_open(websocket):
             self.act(self.session.opened(number, clock.monotonic_ns()))
         if frames and link is not None:
@@ -218,7 +219,7 @@ class Connection:
                     return
         if websocket.state is WebSocketState.CLOSED:
             self._ended(number, websocket)
-        elif websocket.fileno() != before or self._registered[number][1] != websocket.events:
+        elif self._registered[number] != (websocket.fileno(), websocket.events):
             self._watch(number, websocket)
 
     @staticmethod

@@ -76,6 +76,8 @@ class Feed:
     measures : Measures
     bad_frames : int
         Frames that were no message of the exchange.
+    listening : list of bytes or None
+        Gets every frame while an audit wants them.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Feed:
         self._clock, self._on_instruments = now, on_instruments
         self._publish: Publish = lambda _address, _n: None
         self._looked_ns = self._ts = 0
+        self.listening: list[bytes] | None = None
         self._connected: set[str] = set()
         self._seen: set[str] = set()
         limiter, backoff = ConnectLimiter(), Backoff()
@@ -175,6 +178,8 @@ class Feed:
         """
         # What an earlier frame of the same read made us say bears a later time already.
         ts_recv = max(ts_recv, self._ts)
+        if self.listening is not None:
+            self.listening.append(frame)
         if connection.is_settled(link):
             n = self.normalizer.scan(frame, ts_recv)
             if n >= 0:
@@ -267,6 +272,30 @@ class Feed:
         if self._bad_in_a_row >= _MAX_BAD_FRAMES:
             self._bad_in_a_row = 0
             connection.drop(link, f"{_MAX_BAD_FRAMES} frames in a row are no messages")
+
+    @property
+    def live_books(self) -> list[Argument]:
+        """The full books that may be read, and are not being subscribed to again."""
+        return [
+            argument
+            for connection in self.connections
+            if connection.session.primary.is_live and connection.session.spare is None
+            for argument in connection.session.books
+            if argument not in connection.session.resyncing
+            and self.normalizer.heard(argument.symbol, argument.channel)[0]
+        ]
+
+    def fail(self, argument: Argument) -> None:
+        """Take back a book that was found wrong, and subscribe to it again."""
+        ts, key = self.stamp(), (argument.channel, argument.symbol)
+        for connection in self.connections:
+            if argument in connection.session.arguments:
+                connection.mark(ts, {"failed": key})
+                n = self.normalizer.fail(argument.symbol, argument.channel, ts)
+                if n:
+                    self._publish(self.normalizer.address, n)
+                now_ns = clock.monotonic_ns()
+                connection.act(connection.session.resync(argument, now_ns))
 
     def _look_at_books(self, connection: Connection, now: int) -> None:
         """Ask again for a book without a snapshot, or one that is quieter than its heartbeat."""

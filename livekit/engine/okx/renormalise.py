@@ -84,4 +84,7 @@ def _redo(normalizer: Normalizer, what: dict[str, Any], ts: int) -> int:
         return normalizer.connect(ts)
     if "lost" in what:
         return normalizer.connect(ts, {(channel, symbol) for channel, symbol in what["lost"]})
+    if "failed" in what:
+        channel, symbol = what["failed"]
+        return normalizer.fail(symbol, channel, ts)
     return normalizer.announce(ts, what["symbols"], is_connected=what["connected"])
