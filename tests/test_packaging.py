@@ -16,7 +16,15 @@ import livekit
 pytest.importorskip("hatchling", reason="hatchling is in the dev extra")
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-BUILT_FROM = ("livekit", "strategies", "replay_data", "notebooks", "pyproject.toml", "README.md", "LICENSE")
+BUILT_FROM = (
+    "livekit",
+    "strategies",
+    "replay_data",
+    "notebooks",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
 
 
 @pytest.fixture(scope="module")
