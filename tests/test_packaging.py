@@ -16,7 +16,7 @@ import livekit
 pytest.importorskip("hatchling", reason="hatchling is in the dev extra")
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-BUILT_FROM = ("livekit", "strategies", "replay_data", "pyproject.toml", "README.md", "LICENSE")
+BUILT_FROM = ("livekit", "strategies", "replay_data", "notebooks", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,8 @@ def test_wheel_holds_what_is_read_at_run_time_beside_the_code(wheel):
         "livekit/py.typed",
         "livekit/ring/abi.h.in",
         "livekit/bench/reference.cpp",
+        "livekit/notebook/static/lightweight-charts/LICENSE",
+        "livekit/_bundled/notebooks/01_quickstart.ipynb",
         "livekit/_bundled/strategies/momentum.py",
         "livekit/_bundled/strategies/mean_reversion.py",
         "livekit/_bundled/strategies/pairs.py",
@@ -131,6 +133,8 @@ def test_every_import_of_the_package_is_a_dependency():
     known |= {"llvmlite"}  # Numba's own, of the version that it chooses
     known |= {"IPython", "plotly", "distributed", "dask"}  # where the user has them
     known |= {"aiohttp", "httpx", "websockets", "keyring"}  # of the extras sim, okx, keyring
+    known |= {"anywidget", "ipywidgets", "traitlets"}  # of the extra notebook
+    known |= {"jupyter_client", "nbformat", "playwright"}  # what livekit bench notebook drives
     known |= {"livekit"} | set(sys.stdlib_module_names)
     imported = {
         item.imported.split(".")[0]

@@ -44,7 +44,12 @@ def add_parsers(commands: Any) -> None:
         help="first install the missing rivals into environments of their own in the cache folder",
     )
     backtest.set_defaults(run=_backtest)
-    for parser in (ring, attach, backtest):
+    notebook = benchmarks.add_parser(
+        "notebook", help="a slider to its redrawn plot and a first plot, in a real browser"
+    )
+    notebook.add_argument("--quick", action="store_true", help="a tenth of the data, rough figures")
+    notebook.set_defaults(run=_notebook)
+    for parser in (ring, attach, backtest, notebook):
         add_json(parser)
 
 
@@ -69,6 +74,17 @@ def _attach(options: argparse.Namespace) -> None:
         print_json(to_json(rows))
     else:
         print_rows("livekit bench attach", rows)
+
+
+def _notebook(options: argparse.Namespace) -> None:
+    from livekit.bench.notebook import notebook_rows
+    from livekit.bench.report import print_rows, to_json
+
+    rows = notebook_rows(quick=options.quick)
+    if options.json:
+        print_json(to_json(rows))
+    else:
+        print_rows("livekit bench notebook", rows)
 
 
 def _backtest(options: argparse.Namespace) -> None:

@@ -103,6 +103,9 @@ def _add_exchange(start: Any) -> None:
     start.add_argument("--url", help="of a simulator, such as http://127.0.0.1:8000")
     start.add_argument("--region", help="of the exchange: global, eea or us (default: global)")
     start.add_argument(
+        "--key-file", metavar="FILE", help="of the account's key (default: keyring, then a file)"
+    )
+    start.add_argument(
         "--channels", metavar="A,B", help="default: tickers,trades,bbo-tbt,books; also candle1m"
     )
 
@@ -126,7 +129,7 @@ def _start(options: argparse.Namespace) -> None:
         "maker",
         "taker",
     ]
-    names += ["latency", "queue", "funding", "env", "url", "region"]
+    names += ["latency", "queue", "funding", "env", "url", "region", "key_file"]
     overrides = {name: getattr(options, name) for name in names}
     overrides["name"] = options.engine
     overrides["symbols"] = options.symbols.split(",") if options.symbols else None
@@ -137,6 +140,8 @@ def _start(options: argparse.Namespace) -> None:
     if settings.venue == "live":
         raise ConfigError(LIVE_CLOSED)
     settings.data = str(recording_folder(settings.data).resolve())
+    if settings.key_file:
+        settings.key_file = str(Path(settings.key_file).expanduser().absolute())
     answer = start_engine(settings)
     if options.json:
         print_json({"engine": settings.name, **answer})

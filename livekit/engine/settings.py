@@ -41,6 +41,8 @@ class EngineSettings:
         Of a simulator, such as ``http://127.0.0.1:8000``.
     region : str
         Of the exchange's hosts: ``global``, ``eea`` or ``us``.
+    key_file : str
+        File of the account's key; empty: keyring, the environment's file, the variables.
     channels : list of str
         What a live source subscribes to for each instrument.
     speed : str
@@ -83,6 +85,7 @@ class EngineSettings:
     env: str = "live"
     url: str = ""
     region: str = "global"
+    key_file: str = ""
     channels: list[str] = field(default_factory=list)
     speed: str = "1"
     symbols: list[str] = field(default_factory=list)

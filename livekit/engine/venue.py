@@ -6,6 +6,7 @@ Layer 4.
 import logging
 import selectors
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from livekit.engine.settings import EngineSettings
@@ -171,7 +172,7 @@ def _open_okx(settings: EngineSettings, source: Any, core: TradingCore) -> Venue
     from livekit.engine.okx.venue import OKXVenue  # noqa: PLC0415
 
     adapter: OKXAdapter = source
-    credentials = load(settings.env)
+    credentials = load(settings.env, Path(settings.key_file) if settings.key_file else None)
     _log.info("key %r from %s", credentials, credentials.source)
     signer = Signer(credentials, adapter, is_demo=settings.venue == "demo")
     return OKXVenue(adapter, core, signer)

@@ -197,13 +197,15 @@ class Explorer:
                 return
             self._run, self.problem = made, ""
             self.figure = figure_of(made, self._symbol)
+            self.n_updates += 1
+            self.took_s = time.perf_counter() - began_s
+            if self._view is not None:
+                self._view.show_figure()  # what the eye waits for; the numbers come behind it
             self.table = figures_table(made)
         except LivekitError as error:
             self.problem = str(error)
         except Exception as error:  # noqa: BLE001 - shown, where a thread would swallow it
             self.problem = f"{type(error).__name__}: {error}"
-        self.n_updates += 1
-        self.took_s = time.perf_counter() - began_s
         if self._view is not None:
             self._view.show()
 

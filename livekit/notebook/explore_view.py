@@ -132,15 +132,20 @@ class ExploreView:
         if not explorer.figure:
             self._said.value = '<div class="lk-said">running …</div>'
             return
-        self._figure.value = explorer.figure.replace(
-            "<svg ", f'<svg data-n="{explorer.n_updates}" ', 1
-        )
+        self.show_figure()
         self._table.value = explorer.table
         why = explorer.rehearsal.why_not
         slow = f"<br>not compiled: {html.escape(why)}" if why else ""
         self._said.value = (
             f'<div class="lk-said">a backtest of {explorer.rehearsal.data.n_events:,} events, '
             f"drawn after {explorer.took_s * 1e3:.0f} ms{slow}</div>"
+        )
+
+    def show_figure(self) -> None:
+        """Show the figure of the explorer's last run."""
+        explorer = self._explorer
+        self._figure.value = explorer.figure.replace(
+            "<svg ", f'<svg data-n="{explorer.n_updates}" ', 1
         )
 
     def show_progress(self, fraction: float) -> None:

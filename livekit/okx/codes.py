@@ -42,13 +42,13 @@ _ROWS: Final[tuple[tuple[str, Outcome, Reject, str], ...]] = (
     (
         "50001 50026",
         _U,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the exchange is unavailable: ask for the order, then send again later",
     ),
     (
         "50004 51054 51149 64007",
         _U,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the exchange timed out: ask for the order by its client id",
     ),
     (
@@ -61,13 +61,13 @@ _ROWS: Final[tuple[tuple[str, Outcome, Reject, str], ...]] = (
     (
         "50036 50037",
         _N,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the request reached the exchange after its expiry: check the clock and the connection",
     ),
     (
         "50007 50009 50012 50017 50018 50019 50020 50021 50022 50023 50027 50028 50029 50033 51024",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the account or the instrument is blocked: stop trading and see the account at OKX",
     ),
     (
@@ -79,54 +79,54 @@ _ROWS: Final[tuple[tuple[str, Outcome, Reject, str], ...]] = (
     (
         "50030 50100 50120",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the key may not do this: give it the Read and Trade rights at OKX",
     ),
     (
         "50035 50110",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the key is bound to other addresses: add this machine's to it at OKX",
     ),
     (
         "50103 50104 50106 50107 50111 60005 60032",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the key is unknown here: check it, its region and its environment (demo or live)",
     ),
     (
         "50119",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the key does not exist: check it and choose the region of its account with --region",
     ),
     (
         "50101",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the key belongs to the other environment: use a demo key with --env demo only",
     ),
-    ("50105 60024", _R, Reject.TRADING_HALTED, "the passphrase is wrong: enter the key's own"),
+    ("50105 60024", _R, Reject.VENUE, "the passphrase is wrong: enter the key's own"),
     (
         "50113 50114 60007",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the signature is wrong: enter the secret again, without spaces at its end",
     ),
     (
         "50121",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "OKX does not serve this address: use the host of the account's region",
     ),
     (
         "50102 50112 60004 60006",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the clock is off by more than 30 s: synchronise it, then send once more",
     ),
-    ("50038", _R, Reject.TRADING_HALTED, "this is not available in demo trading: leave it out"),
-    ("50053", _R, Reject.TRADING_HALTED, "this is available in demo trading only: use --env demo"),
+    ("50038", _R, Reject.VENUE, "this is not available in demo trading: leave it out"),
+    ("50053", _R, Reject.VENUE, "this is available in demo trading only: use --env demo"),
     (
         "51000",
         _R,
@@ -179,13 +179,13 @@ _ROWS: Final[tuple[tuple[str, Outcome, Reject, str], ...]] = (
     (
         "51010",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the account mode does not allow this: change it at OKX, under account mode",
     ),
     (
         "51039 51041 50072",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the margin or position mode does not allow this: change it at OKX before trading",
     ),
     (
@@ -257,7 +257,7 @@ _ROWS: Final[tuple[tuple[str, Outcome, Reject, str], ...]] = (
     (
         "59000",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the setting may not change now: cancel all orders and close all positions first",
     ),
     ("59102", _R, Reject.MALFORMED, "the leverage is above the instrument's limit: lower it"),
@@ -267,8 +267,8 @@ _ROWS: Final[tuple[tuple[str, Outcome, Reject, str], ...]] = (
         Reject.UNKNOWN_INSTRUMENT,
         "this path has no such channel or instrument: check both names and the path",
     ),
-    ("60009", _R, Reject.TRADING_HALTED, "the login failed: check key, passphrase and secret"),
-    ("60011", _R, Reject.TRADING_HALTED, "the connection is not logged in: log in first"),
+    ("60009", _R, Reject.VENUE, "the login failed: check key, passphrase and secret"),
+    ("60011", _R, Reject.VENUE, "the connection is not logged in: log in first"),
     (
         "60012 60013 60019 60027 60033 64000",
         _R,
@@ -281,11 +281,11 @@ _ROWS: Final[tuple[tuple[str, Outcome, Reject, str], ...]] = (
         Reject.DUPLICATE_ORDER,
         "the connection is logged in already: use another connection for another login",
     ),
-    ("63999", _R, Reject.TRADING_HALTED, "the exchange could not log in: connect again later"),
+    ("63999", _R, Reject.VENUE, "the exchange could not log in: connect again later"),
     (
         "64003",
         _R,
-        Reject.TRADING_HALTED,
+        Reject.VENUE,
         "the account's fee tier is too low for this channel: use books or bbo-tbt",
     ),
     (
@@ -294,7 +294,7 @@ _ROWS: Final[tuple[tuple[str, Outcome, Reject, str], ...]] = (
         Reject.MALFORMED,
         "two book channels of one instrument conflict: subscribe to one of them",
     ),
-    ("64008", _N, Reject.TRADING_HALTED, "the connection closes for an upgrade: open another"),
+    ("64008", _N, Reject.VENUE, "the connection closes for an upgrade: open another"),
 )
 
 TABLE: Final[dict[str, Meaning]] = {

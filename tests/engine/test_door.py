@@ -99,7 +99,7 @@ def test_without_the_token_nothing_is_done(door, token):
         "http://localhost.evil.example:8888",
         "null",
         "file://",
-        "http://192.168.1.7:8888",
+        "http://desk.example:8888",
     ],
 )
 def test_page_from_elsewhere_gets_nothing_with_the_token(door, origin):

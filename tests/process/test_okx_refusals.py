@@ -83,6 +83,25 @@ def test_engine_that_may_not_trade_is_not_started_and_says_what_to_do(
     assert not any(path.is_file() for path in runtime_dir.rglob("*.segment"))
 
 
+def test_engine_takes_the_key_of_the_file_it_is_given(
+    exchange, runtime_dir, use_key, capsys, tmp_path, monkeypatch
+):
+    use_key("expired")
+    path = tmp_path / "of-bob.json"
+    path.write_text(
+        json.dumps({"key": "bob-key", "secret": "bob-secret", "passphrase": "bob-pass"})
+    )
+    path.chmod(0o600)
+    monkeypatch.chdir(tmp_path)
+    command = ["engine", "start", "--source", "okx", "--demo", "--env", "sim", "--json"]
+    command += ["--url", exchange.url, "--symbols", "BTC-USDT", "--key-file"]
+    assert main([*command, "nobody.json"]) == 2
+    assert "key file" in json.loads(capsys.readouterr().out)["error"]["message"]
+    assert main([*command, "of-bob.json"]) == 0
+    eventually(lambda: status()["orders"]["problem"] == "", "an exchange that takes orders")
+    assert stop_engine("main")["leftovers"] == []
+
+
 def run(name, first, last):
     """Attach the strategy, let it send its orders, and return (status, reject) of each."""
     params = (f"first={first}", f"last={last}")

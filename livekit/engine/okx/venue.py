@@ -119,11 +119,8 @@ class OKXVenue:
         monotonic = clock.monotonic_ns()
         self._account_due_ns = monotonic + _ACCOUNT_NS
         self._listings_due_ns = monotonic + _LISTINGS_NS
-        self._problem, self._is_caught_up, self._is_closing = (
-            "it is not connected yet",
-            False,
-            False,
-        )
+        self._problem = "it is not connected yet"
+        self._is_caught_up = self._is_closing = False
         core.header["venue_block"] = 1
         self._n_sends = core.memory[_N_SENDS : _N_SENDS + 8].view(np.int64)
 
