@@ -895,6 +895,7 @@ class Desk {
     const silent = performance.now() - this.heard;
     let words = "";
     if (!this.heard) words = "waiting for the kernel: run the cell again after a restart";
+    else if (!this.greeting && performance.now() - this.born > 2 * STALE_MS) words = "this view cannot reach its kernel: reload the page, or run the cell again";
     else if (silent > STALE_MS) words = `no frame for ${span(silent)}: what you see is old (the kernel is gone or very busy)`;
     else if (this.status && this.status.state === "gone") words = `engine ${this.status.engine} is gone: what you see is what it left; start it with lk.engine("start") or livekit engine start`;
     else if (this.status && this.status.heartbeat_ms > STALE_MS) words = `the engine has been silent for ${span(this.status.heartbeat_ms)}: what you see is old`;
