@@ -52,6 +52,13 @@ def add_parsers(commands: Any) -> None:
         "notebook", help="a slider to its redrawn plot and a first plot, in a real browser"
     )
     notebook.add_argument("--quick", action="store_true", help="a tenth of the data, rough figures")
+    notebook.add_argument(
+        "--minutes",
+        type=float,
+        default=30.0,
+        metavar="N",
+        help="how long the live desk's memory is watched (default: 30)",
+    )
     notebook.set_defaults(run=_notebook)
     feed = benchmarks.add_parser(
         "feed", help="a frame of the exchange: to the strategy, to an order, against Python's tools"
@@ -101,10 +108,12 @@ def _attach(options: argparse.Namespace) -> None:
 
 
 def _notebook(options: argparse.Namespace) -> None:
+    from livekit.bench.dashboard import dashboard_rows
     from livekit.bench.notebook import notebook_rows
     from livekit.bench.report import print_rows, to_json
 
     rows = notebook_rows(quick=options.quick)
+    rows += dashboard_rows(quick=options.quick, minutes=options.minutes)
     if options.json:
         print_json(to_json(rows))
     else:
