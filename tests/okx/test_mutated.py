@@ -13,8 +13,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import ROOT
 from okx_mutation import PARSERS, Market, Mutator, chain, corpus, seeds_and_parser
+from source import ROOT
 
 from livekit.engine.okx.account import AccountSync
 from livekit.errors import FeedError
