@@ -7,6 +7,7 @@ Layer 5.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -128,7 +129,9 @@ def lab_command(folder: Path, *, port: int | None, has_browser: bool, is_root: b
 
 def _run(command: list[str], folder: Path) -> int:
     """Run it to its end; Ctrl-C is JupyterLab's, which asks whether it is meant."""
-    with subprocess.Popen(command, cwd=folder) as process:
+    # Cells call `livekit`, also where nobody has activated the environment it lies in.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    with subprocess.Popen(command, cwd=folder, env=os.environ | {"PATH": path}) as process:
         while True:
             try:
                 return process.wait()

@@ -40,9 +40,9 @@ def lab_server(own_world, tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Start Chromium, once."""
+    """Start Chromium; its driver keeps an event loop in this thread, so it must end with us."""
     driver = pytest.importorskip("playwright.sync_api", reason="playwright is in the dev extra")
     if labs.CHROMIUM is None:
         pytest.skip("no chromium is installed")

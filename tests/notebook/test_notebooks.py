@@ -5,8 +5,11 @@ run where there is none.
 """
 
 import json
+import os
 import shutil
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import lab as labs
 import pytest
@@ -52,7 +55,9 @@ def test_notebook_opens_with_a_title_and_links_only_to_what_is_there(path):
 @pytest.mark.process
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
-def test_notebook_runs_from_its_top_without_an_error(path, runtime_dir, tmp_path):
+def test_notebook_runs_from_its_top_without_an_error(path, runtime_dir, tmp_path, monkeypatch):
+    own = str(Path(sys.executable).parent)  # as livekit lab does
+    monkeypatch.setenv("PATH", os.pathsep.join([own, os.environ["PATH"]]))
     if path.stem in IN_A_BROWSER:
         pytest.skip("is run in the browser")
     nbformat = pytest.importorskip("nbformat")
