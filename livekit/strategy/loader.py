@@ -9,8 +9,9 @@ Layer 2.
 import importlib.util
 import sys
 import traceback
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Final
 
 from livekit.errors import LivekitError, NotFoundError, StrategyError
@@ -95,6 +96,19 @@ def user_line(error: BaseException) -> str:
     return f"{last.filename}:{last.lineno}"
 
 
+class _TextLoader(SourceFileLoader):
+    """Compiles the text each time.
+
+    Python's byte code counts as current when second and size agree, so a file saved twice
+    in a second would run as it was before: a digit is changed and nothing happens.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the code of the text as it is now."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
 def _run(path: Path) -> ModuleType:
     if not path.is_file():
         raise NotFoundError(
@@ -107,7 +121,7 @@ def _run(path: Path) -> ModuleType:
         )
     path = path.resolve()
     name = _PREFIX + path.stem
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_TextLoader(name, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -1,5 +1,6 @@
 """From a file to a class: what is found, and what each mistake is told."""
 
+import os
 import sys
 
 import pytest
@@ -119,3 +120,15 @@ def test_line_of_the_user_is_named_before_lines_of_livekit():
     with pytest.raises(StrategyError) as raised:
         Strategy().buy("BTC-USDT", 1.0)
     assert "test_loader.py:" in user_line(raised.value)
+
+
+def test_file_saved_twice_in_a_second_runs_as_it_was_saved_last(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "twice.py"
+    text = "import livekit as lk\n\n\nclass Twice(lk.Strategy):\n    size = 1\n"
+    path.write_text(text)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert load_class(path).size == 1
+    path.write_text(text.replace("1", "2"))
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert load_class(path).size == 2
