@@ -14,7 +14,12 @@ PLAIN = [
 
 @pytest.mark.parametrize("name", sorted(PLAIN))
 def test_module_that_the_hash_leaves_out_holds_no_jitted_code(name):
-    text = source.modules()[name].read_text()
+    # Where the compiled code lies may be asked; how to compile may not be taken.
+    text = (
+        source.modules()[name]
+        .read_text()
+        .replace("from livekit.ring.jit import cache_folder\n", "")
+    )
     assert "livekit.ring.jit" not in text
     assert "@numba" not in text
 
