@@ -12,14 +12,13 @@ from pathlib import Path
 __all__ = ["boot_id", "is_alive", "monotonic_ns", "now_ns", "own_identity", "process_start"]
 
 
-def now_ns() -> int:
-    """Return the wall clock, nanoseconds since the epoch, UTC."""
-    return time.time_ns()
+# Names of the functions themselves: a call in between costs every event 60 ns, ten times.
 
+now_ns = time.time_ns
+"""Return the wall clock, nanoseconds since the epoch, UTC."""
 
-def monotonic_ns() -> int:
-    """Return CLOCK_MONOTONIC in nanoseconds, comparable between processes."""
-    return time.monotonic_ns()
+monotonic_ns = time.monotonic_ns
+"""Return CLOCK_MONOTONIC in nanoseconds, comparable between processes."""
 
 
 def boot_id() -> str:

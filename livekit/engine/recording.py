@@ -52,7 +52,7 @@ def make_core(settings: EngineSettings, source: Source, generation: int) -> Trad
     ConfigError
         A setting of it is impossible.
     """
-    return TradingCore(
+    core = TradingCore(
         source.instruments,
         n_strategies=MAX_STRATEGIES,
         limits=RiskLimits(**_checked_limits(settings.risk)),
@@ -64,6 +64,9 @@ def make_core(settings: EngineSettings, source: Source, generation: int) -> Trad
         partial_fills=settings.partial_fills,
         unlimited_depth=settings.unlimited_depth,
     )
+    if source.is_live:
+        core.touch()
+    return core
 
 
 def _checked_limits(limits: dict[str, float]) -> dict[str, Any]:

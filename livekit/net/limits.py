@@ -27,11 +27,12 @@ class OperationBudget:
 
     def take(self, now_ns: int, n: int = 1) -> bool:
         """Take `n` operations, or none of them and return False."""
-        while self._taken and now_ns - self._taken[0] >= self._window_ns:
-            self._taken.popleft()
-        if len(self._taken) + n > self._limit:
+        taken = self._taken
+        while taken and now_ns - taken[0] >= self._window_ns:
+            taken.popleft()
+        if len(taken) + n > self._limit:
             return False
-        self._taken.extend([now_ns] * n)
+        taken.extend([now_ns] * n)
         return True
 
     @property

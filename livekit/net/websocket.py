@@ -2,7 +2,8 @@
 
 The socket is non-blocking and stands in the owner's selector; `handle` does what can be
 done at once and returns the frames that arrived. Name resolution, which cannot be made
-non-blocking, runs in a thread that rings a bell; until then that bell is the descriptor.
+non-blocking, runs in a thread that rings a bell (dialling.py); until then that bell is the
+descriptor.
 Framing, masking and the closing handshake are those of `websockets`. Whole unmasked text
 frames, which is what an exchange sends, are cut out of the buffer here, and only what is
 left goes through its parser: at 200 bytes a frame that is 1.3 µs against 3.2.
@@ -12,13 +13,10 @@ Layer 3.
 """
 
 import enum
-import ipaddress
-import os
 import selectors
 import socket
 import ssl
-import threading
-from typing import Any, Final
+from typing import Final
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus, InvalidURI
@@ -28,8 +26,8 @@ from websockets.uri import parse_uri
 
 from livekit import clock
 from livekit.errors import ConfigError
-from livekit.net.doorbell import Doorbell
-from livekit.net.framing import explain, measure
+from livekit.net.dialling import Dialling
+from livekit.net.framing import FrameBuffer, explain, measure
 
 __all__ = ["MAX_FRAME_BYTES", "WebSocket", "WebSocketState"]
 
@@ -55,9 +53,7 @@ class WebSocketState(enum.Enum):
 
 
 class _Stage(enum.Enum):
-    RESOLVING = "resolving its name"
-    CONNECTING = "connecting"
-    SECURING = "agreeing on TLS"
+    DIALLING = "dialling"
     UPGRADING = "waiting for the answer to its upgrade"
     OPEN = "open"
 
@@ -101,7 +97,7 @@ class WebSocket:
                 f"address {url!r} is not one of a WebSocket; it begins with ws:// or wss://"
             ) from None
         self.url = url
-        self.state, self._stage = WebSocketState.CONNECTING, _Stage.RESOLVING
+        self.state, self._stage = WebSocketState.CONNECTING, _Stage.DIALLING
         self.close_code, self.close_reason = 0, ""
         self.received_ns = self.n_frames = self.n_bytes = 0
         self._tls = (tls or ssl.create_default_context()) if self._uri.secure else None
@@ -110,20 +106,18 @@ class WebSocket:
         self._unread, self._unsent = bytearray(), bytearray()
         self._parts: list[bytes] = []
         self._deadline_ns = clock.monotonic_ns() + int(connect_timeout_s * 1e9)
-        self._bell = Doorbell()
-        self._found: list[Any] | OSError | None = None
-        self._resolve()
+        self._dialling = Dialling(self._uri.host, self._uri.port, self._tls)
 
     # What the selector needs.
 
     def fileno(self) -> int:
         """Return the descriptor to select on; it changes while the connection opens."""
-        return self._bell.fileno() if self._socket is None else self._socket.fileno()
+        return self._dialling.fileno() if self._socket is None else self._socket.fileno()
 
     @property
     def wants_write(self) -> bool:
         """Whether `handle` has something to do once the descriptor can be written to."""
-        return self._stage is _Stage.CONNECTING or bool(self._unsent)
+        return self._dialling.wants_write if self._socket is None else bool(self._unsent)
 
     @property
     def events(self) -> int:
@@ -139,8 +133,57 @@ class WebSocket:
         except _WANTS:
             return []
         except (OSError, ssl.SSLError) as error:
-            self._fail(f"{self._stage.value}: {explain(error)}")
+            self._fail(f"{self._doing}: {explain(error)}")
             return []
+
+    @property
+    def _doing(self) -> str:
+        """What the connection is at, for people."""
+        return self._dialling.stage if self._stage is _Stage.DIALLING else self._stage.value
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is under way but frames to be read: `read` may take `handle`'s place."""
+        return self.state is WebSocketState.OPEN and not self._unsent and not self._parts
+
+    def read(self) -> bytes:
+        """Read once, of a plain connection; return all bytes that were not taken yet.
+
+        Whoever calls takes whole frames off their front and gives the rest to `take`.
+        """
+        try:
+            data = self._socket.recv(_READ_BYTES)  # type: ignore[union-attr]
+        except _WANTS:
+            return b""
+        except OSError as error:
+            self._fail(explain(error))  # what was read before it is whole
+            return b""
+        if not data:
+            self._end()
+            return b""
+        self.received_ns = clock.monotonic_ns()
+        self.n_bytes += len(data)
+        if self._unread:
+            data = bytes(self._unread) + data
+            self._unread.clear()
+        return data
+
+    def take(self, data: bytes, start: int, n_frames: int) -> list[bytes]:
+        """Take back what `read` gave from `start` on, `n_frames` having been before it.
+
+        Returns the messages of its whole frames.
+        """
+        self.n_frames += n_frames
+        messages: list[bytes] = []
+        if start < len(data):
+            self._take(data[start:], messages)
+            self.n_frames += len(messages)
+        return messages
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether TLS has decrypted more than was read, of which no selector knows."""
+        return self._tls is not None and self._socket.pending() > 0  # type: ignore[union-attr]
 
     def send(self, frame: bytes) -> None:
         """Queue a text message and write as much as the socket takes now.
@@ -153,6 +196,26 @@ class WebSocket:
         self._flush_safely()
         if len(self._unsent) > _MAX_UNSENT_BYTES:
             self._fail("peer does not read")
+
+    def send_in_place(self, text: FrameBuffer, n: int) -> None:
+        """Send the first `n` bytes of a buffer's text as `send` does, without a copy."""
+        if self.state is not WebSocketState.OPEN:
+            return
+        frame = text.frame(n)
+        n_sent = 0
+        if not self._unsent:
+            try:
+                n_sent = self._socket.send(frame)  # type: ignore[union-attr]
+            except _WANTS:
+                pass
+            except OSError as error:
+                self._fail(explain(error))
+                return
+        if n_sent < len(frame):
+            self._unsent += frame[n_sent:]
+            self._flush_safely()
+            if len(self._unsent) > _MAX_UNSENT_BYTES:
+                self._fail("peer does not read")
 
     def close(self, code: int = 1000) -> None:
         """Begin the closing handshake; before the connection is open, end it at once."""
@@ -172,79 +235,20 @@ class WebSocket:
         """End a connection that takes too long to open or to close; CLOCK_MONOTONIC."""
         is_bounded = self.state in {WebSocketState.CONNECTING, WebSocketState.CLOSING}
         if is_bounded and now_ns > self._deadline_ns:
-            self._fail(f"timed out {self._stage.value}" if self._stage is not _Stage.OPEN else "")
+            self._fail(f"timed out {self._doing}" if self._stage is not _Stage.OPEN else "")
 
     # Opening.
-
-    def _resolve(self) -> None:
-        host, port = self._uri.host, self._uri.port
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            thread = threading.Thread(target=self._ask_names, name="resolve", daemon=True)
-            thread.start()
-            return
-        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-        self._found = [(family, socket.SOCK_STREAM, 0, "", (host, port))]
-        self._bell.ring()
-
-    def _ask_names(self) -> None:
-        try:
-            self._found = socket.getaddrinfo(
-                self._uri.host, self._uri.port, type=socket.SOCK_STREAM
-            )
-        except OSError as error:
-            self._found = error
-        self._bell.ring()
 
     def _handle(self) -> list[bytes]:
         if self._stage is _Stage.OPEN and not self._unsent:
             return self._read()
-        if self._stage is _Stage.RESOLVING:
-            if self._found is None:
+        if self._stage is _Stage.DIALLING:
+            if not self._dialling.step():
                 return []
-            if isinstance(self._found, OSError):
-                raise self._found
-            self._try_next()
-            return []
-        if self._stage is _Stage.CONNECTING and not self._has_connected():
-            return []
-        if self._stage is _Stage.SECURING:
-            self._socket.do_handshake()  # type: ignore[union-attr]
+            self._socket = self._dialling.take()
             self._upgrade()
         self._flush()
         return self._read()
-
-    def _try_next(self) -> None:
-        """Begin to connect to the next address of the name."""
-        assert isinstance(self._found, list)
-        family, kind, protocol, _, address = self._found.pop(0)
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._stage = _Stage.CONNECTING
-        self._socket.connect_ex(address)
-
-    def _has_connected(self) -> bool:
-        assert self._socket is not None
-        if code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            if self._found:
-                self._try_next()
-                return False
-            raise OSError(code, os.strerror(code))
-        try:
-            self._socket.getpeername()
-        except OSError:
-            return False  # still under way
-        if self._tls is None:
-            self._upgrade()
-        else:
-            self._stage = _Stage.SECURING
-            self._socket = self._tls.wrap_socket(
-                self._socket, server_hostname=self._uri.host, do_handshake_on_connect=False
-            )
-        return True
 
     def _upgrade(self) -> None:
         self._stage = _Stage.UPGRADING
@@ -256,18 +260,9 @@ class WebSocket:
     def _read(self) -> list[bytes]:
         messages: list[bytes] = []
         for _ in range(_READS):
-            try:
-                data = self._socket.recv(_READ_BYTES)  # type: ignore[union-attr]
-            except _WANTS:
-                break
-            except OSError as error:
-                self._fail(explain(error))  # what was read before it is whole
-                break
+            data = self.read()
             if not data:
-                self._end()
                 break
-            self.received_ns = clock.monotonic_ns()
-            self.n_bytes += len(data)
             self._take(data, messages)
             if self.state is WebSocketState.CLOSED:
                 break
@@ -278,9 +273,6 @@ class WebSocket:
 
     def _take(self, data: bytes, messages: list[bytes]) -> None:
         """Cut the whole text frames out of what was read; the parser gets the rest."""
-        if self._unread:
-            self._unread += data
-            data = bytes(self._unread)
         if self._stage is _Stage.UPGRADING:
             data = self._take_answer(data, messages)
         start, end = 0, len(data)
@@ -377,7 +369,7 @@ class WebSocket:
         if self.state is WebSocketState.CLOSED:
             return
         if self._stage is not _Stage.OPEN:
-            self._fail(f"{self._stage.value}: server closed the connection")
+            self._fail(f"{self._doing}: server closed the connection")
             return
         if not self._protocol.eof_sent and self._protocol.state is not ProtocolState.CLOSED:
             self._protocol.receive_eof()
@@ -396,5 +388,5 @@ class WebSocket:
         self.state = WebSocketState.CLOSED
         if self._socket is not None:
             self._socket.close()
-        self._bell.close()
+        self._dialling.close()
         self._unsent.clear()

@@ -15,7 +15,6 @@ because nothing traded. (A first ticker is state, not a print, and is passed on.
 Layer 2. Pure: the time of receipt is an argument.
 """
 
-import ctypes
 from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
@@ -25,7 +24,7 @@ from livekit.book import OrderBook
 from livekit.events import SLOT_BYTES, Kind, Side
 from livekit.okx.books import RANKS, BookFeed, Counts, Outcome
 from livekit.okx.checksum import is_provided
-from livekit.okx.layout import ENTRY, OF_TRADES, OF_UPDATES, OF_WHOLE_BOOKS, PREFIX_BYTES
+from livekit.okx.layout import OF_TRADES, OF_UPDATES, OF_WHOLE_BOOKS, PREFIX_BYTES
 from livekit.okx.messages import (
     BOOK_CHANNELS,
     SNAPSHOT_CHANNELS,
@@ -41,8 +40,9 @@ from livekit.okx.messages import (
     parse_argument,
     parse_book_text,
 )
+from livekit.okx.prefixes import BYTES_AT, CAN_SCAN, Prefixes
 from livekit.okx.publish import InstrumentState, publish
-from livekit.okx.scan import insert, scan
+from livekit.okx.scan import scan, scan_wire
 from livekit.okx.scan_apply import note_trade
 from livekit.okx.slots import EventSlots
 
@@ -54,13 +54,6 @@ _FRAMES: Final = {
     **dict.fromkeys(SNAPSHOT_CHANNELS, OF_WHOLE_BOOKS),
     **dict.fromkeys(BOOK_CHANNELS, OF_UPDATES),
 }
-_ENTRIES: Final = 64
-
-# Where the bytes of a Python object lie is looked at, not assumed: where it is otherwise,
-# every frame goes through the decoder.
-_BYTES_AT: Final = bytes.__basicsize__ - 1
-_PROBE: Final = b"livekit"
-_CAN_SCAN: Final = ctypes.string_at(id(_PROBE) + _BYTES_AT, len(_PROBE) + 1) == _PROBE + b"\0"
 
 
 class Normalizer:
@@ -87,9 +80,7 @@ class Normalizer:
         self._connected_ns = 0
         self._out = EventSlots()
         self._counts = self._out.own_counts
-        self._learned: dict[bytes, tuple[int, ...]] = {}
-        self._entries = np.zeros(0, ENTRY)
-        self._make_entries(_ENTRIES)
+        self._prefixes = Prefixes(self._out)
         self.broken: list[tuple[str, str]] = []
         self.funding: dict[str, Funding] = {}
 
@@ -197,18 +188,35 @@ class Normalizer:
 
         Does what `feed` does, or nothing: a frame that gave -1 goes to `parse` and `take`.
         """
-        n = scan(self._out.state, id(frame) + _BYTES_AT, len(frame), ts_recv) if _CAN_SCAN else -1
+        n = scan(self._out.state, id(frame) + BYTES_AT, len(frame), ts_recv) if CAN_SCAN else -1
         if n >= 0:
             self._out.n = n
             if self.broken:
                 self.broken.clear()
         return n
 
+    def scan_wire(self, data: bytes, start: int, ts_recv: int) -> tuple[int, int]:
+        """Take the WebSocket frame at `start` of what was read, if it is of the usual form.
+
+        Returns the events it gave and where the next frame begins; (-1, start) for any
+        other frame, of which nothing was taken.
+        """
+        at = id(data) + BYTES_AT
+        done = -1
+        if CAN_SCAN:
+            done = scan_wire(self._out.state, at + start, at + len(data), ts_recv)
+        if done < 0:
+            return -1, start
+        self._out.n = n = done & 0xFFFF
+        if self.broken:
+            self.broken.clear()
+        return n, start + (done >> 16)
+
     def learn(self, frame: bytes, message: BookPush | TradePush) -> None:
         """Know the first bytes of a frame that was taken, so that `scan` takes the next."""
         end = frame.find(b"}") + 1
         prefix = frame[:end]
-        if prefix in self._learned or not 0 < end <= PREFIX_BYTES:
+        if prefix in self._prefixes or not 0 < end <= PREFIX_BYTES:
             return
         channel = message.channel if isinstance(message, BookPush) else "trades"
         instrument = self._instruments.get(message.symbol)
@@ -218,22 +226,7 @@ class Normalizer:
         symbol = message.symbol.encode()
         what = _FRAMES.get(channel, OF_TRADES)
         where = (what, instrument.address, 0 if feed is None else feed.address)
-        self._learned[prefix] = (*where, prefix.find(b'"%s"' % symbol) + 1, len(symbol))
-        if 2 * len(self._learned) > len(self._entries):
-            self._make_entries(2 * len(self._entries))
-        else:
-            self._insert(prefix)
-
-    def _make_entries(self, n: int) -> None:
-        """Make a table of `n` entries, a power of 2, of all that was learned."""
-        self._entries = np.zeros(n, ENTRY)
-        self._out.set("entries", self._entries.ctypes.data)
-        self._out.set("mask", n - 1)
-        for prefix in self._learned:
-            self._insert(prefix)
-
-    def _insert(self, prefix: bytes) -> None:
-        insert(self._out.state, id(prefix) + _BYTES_AT, *self._learned[prefix])
+        self._prefixes.add(prefix, (*where, prefix.find(b'"%s"' % symbol) + 1, len(symbol)))
 
     def take(self, message: Message, ts_recv: int) -> int:
         """Take one message that is parsed already; as `feed` otherwise."""

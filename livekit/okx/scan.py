@@ -30,7 +30,7 @@ from livekit.okx.tokens import (
 from livekit.ring.jit import hot, inner
 from livekit.ring.memory import record
 
-__all__ = ["insert", "scan"]
+__all__ = ["insert", "scan", "scan_wire"]
 
 _DATA: Final = np.frombuffer(b',"data":[{', np.uint8).copy()
 _UPDATE: Final = np.frombuffer(b',"action":"update","data":[{', np.uint8).copy()
@@ -38,6 +38,10 @@ _END: Final = np.frombuffer(b"]}", np.uint8).copy()
 _BUY: Final = np.frombuffer(b'"buy"', np.uint8).copy()
 _SELL: Final = np.frombuffer(b'"sell"', np.uint8).copy()
 _ENTRY_BYTES: Final = ENTRY.itemsize
+_PLAIN_TEXT: Final = 0x81  # a whole text frame, unmasked (RFC 6455, 5.2)
+_SHORT_HEADER: Final = 2
+_LONG_HEADER: Final = 4
+_TWO_BYTES: Final = 126  # the length stands in the next two
 _MAX_PRICE: Final = 1e12
 _MAX_SIZE: Final = 1e18
 _MAX_MS: Final = 9_000_000_000_000
@@ -167,6 +171,37 @@ def scan(state: int, frame: int, n_bytes: int, ts_recv: int) -> int:
     if done >= 0:
         record(STATE, state).frames += 1
     return done
+
+
+@hot
+def scan_wire(state: int, at: int, end: int, ts_recv: int) -> int:
+    """Take the WebSocket frame that begins at `at`, if it is whole, plain text and usual.
+
+    Parameters
+    ----------
+    at, end : int
+        Addresses in what was read from the socket, with a NUL behind it.
+
+    Returns
+    -------
+    int
+        Bytes of the whole frame times 2**16 plus the events it gave; -1: not taken, and
+        nothing has changed.
+    """
+    if end - at < _SHORT_HEADER or byte_at(at) != _PLAIN_TEXT:
+        return -1
+    size, payload = byte_at(at + 1), at + _SHORT_HEADER
+    if size == _TWO_BYTES:
+        if end - at < _LONG_HEADER:
+            return -1
+        size, payload = byte_at(at + 2) * 256 + byte_at(at + 3), at + _LONG_HEADER
+    elif size > _TWO_BYTES:
+        return -1
+    if payload + size > end:
+        return -1
+    # What lies behind the frame is no NUL, but nothing is done before its end is found.
+    done = scan(state, payload, size, ts_recv)
+    return done if done < 0 else ((payload + size - at) << 16) + done
 
 
 @inner

@@ -7,6 +7,7 @@ Layer 2.
 """
 
 import math
+import mmap
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Final
@@ -199,6 +200,14 @@ class TradingCore:
         self.lines, self.wire = views["lines"], views["wire"]
         self.sends = views["sends"]
         self.header["max_sends"] = len(self.sends)
+
+    def touch(self) -> None:
+        """Have the system give the memory of orders now.
+
+        Else the first of every sixteen orders waits for a page, and takes 5 µs in place of 1.
+        """
+        for part in (self.orders, self.index):
+            part.view(np.uint8).reshape(-1)[:: mmap.PAGESIZE] |= 0
 
     def append_instrument(self, instrument: Instrument, fees: Fees | None = None) -> int:
         """Append an instrument and return its number.

@@ -1,5 +1,6 @@
 """The venue against the simulated exchange, over real sockets: what is asked, what came of it."""
 
+import ctypes
 import json
 from pathlib import Path
 
@@ -303,15 +304,24 @@ def _agrees(exchange, trader, order, seed):
     assert trader.core.quantity(0, int(row["filled_lots"])) == pytest.approx(filled), what
 
 
+class Kept:
+    """A line that keeps the texts that go through it."""
+
+    def __init__(self, line):
+        self._line, self.texts = line, []
+
+    def send_in_place(self, text, n):
+        self.texts.append(ctypes.string_at(text.address, n))
+        self._line.send_in_place(text, n)
+
+
 def test_order_frame_has_an_id_okx_takes_and_a_time_to_expire_at(trader):
-    sent = []
-    trader.venue.outbound._send, send = sent.append, trader.venue.outbound._send
+    line = Kept(trader.venue.line)
+    trader.venue.outbound._line = line
     order = trader.new(0.001, far_below(trader))
     trader.venue.flush()
-    trader.venue.outbound._send = send
-    frame = json.loads(sent[0])
+    frame = json.loads(line.texts[0])
     assert frame["op"] == "order"
     assert frame["args"][0]["clOrdId"].isalnum()
     assert int(frame["expTime"]) > trader.now // 1_000_000
-    send(sent[0])
     trader.await_status(order, ACCEPTED)

@@ -1,6 +1,7 @@
 """One WebSocket over real sockets: opening, frames in every cut, limits, endings."""
 
 import contextlib
+import ctypes
 import selectors
 import socket
 import threading
@@ -8,10 +9,13 @@ import time
 
 import pytest
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
 from websockets.sync.server import serve
 
 from livekit import clock
 from livekit.errors import ConfigError
+from livekit.net.framing import FrameBuffer
 from livekit.net.websocket import MAX_FRAME_BYTES, WebSocket, WebSocketState
 
 
@@ -192,20 +196,99 @@ def answer(silent, data):
         peer.sendall(data)
 
 
-@pytest.mark.parametrize("cut", range(1, 12))
-def test_frames_cut_anywhere_are_the_same_frames(cut):
+@pytest.fixture
+def opened():
+    """Give an open connection whose wire is in the test's hand: (websocket, its peer)."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
     websocket = connect("ws://127.0.0.1:1/")
-    websocket.abort()
+    websocket._socket = ours
     websocket.state = WebSocketState.OPEN
     websocket._stage = type(websocket._stage).OPEN
+    yield websocket, theirs
+    theirs.close()
+
+
+def read_directly(websocket):
+    """Read as a feed does that takes every frame of 3 bytes itself."""
+    data = websocket.read()
+    at = 5 if data.startswith(b"\x81\x03") and len(data) >= 5 else 0
+    return [data[2:at]] * (at > 0) + websocket.take(data, at, int(at > 0))
+
+
+@pytest.mark.parametrize("way", [WebSocket.handle, read_directly])
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_frames_cut_anywhere_are_the_same_frames(opened, cut, way):
+    websocket, peer = opened
     wire = b"".join(
         Frame(Opcode.TEXT, b"y" * size).serialize(mask=False) for size in (3, 200, 0, 70_000)
     )
     messages = []
     for start in range(0, 700, cut):
-        websocket._take(wire[start : min(700, start + cut)], messages)
-    websocket._take(wire[700:], messages)
+        peer.sendall(wire[start : min(700, start + cut)])
+        messages += way(websocket)
+    peer.sendall(wire[700:])
+    while len(messages) < 4:
+        messages += way(websocket)
     assert [len(one) for one in messages] == [3, 200, 0, 70_000]
+    assert websocket.n_frames == 4
+    assert websocket.n_bytes == len(wire)
+
+
+def test_read_of_a_connection_that_ended_ends_it(opened):
+    websocket, peer = opened
+    peer.close()
+    assert websocket.read() == b""
+    assert (websocket.state, websocket.close_code) == (WebSocketState.CLOSED, 1006)
+
+
+def unmask(wire):
+    """Return the texts in a client's frames, as `websockets` reads them."""
+    server = ServerProtocol(state=State.OPEN)
+    server.receive_data(wire)
+    return [bytes(frame.data) for frame in server.events_received()]
+
+
+def say(websocket, buffer, text):
+    ctypes.memmove(buffer.address, text, len(text))
+    websocket.send_in_place(buffer, len(text))
+
+
+def test_text_sent_in_place_is_the_text_that_arrives(opened):
+    websocket, peer = opened
+    buffer = FrameBuffer(512)
+    texts = [b"z" * n for n in (1, 7, 8, 125, 126, 127, 512)]
+    for text in texts:
+        say(websocket, buffer, text)
+    assert unmask(peer.recv(65536)) == texts
+
+
+def test_text_sent_in_place_waits_behind_what_the_peer_did_not_read(opened):
+    websocket, peer = opened
+    buffer, sent = FrameBuffer(4096), []
+    websocket._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    while not websocket.wants_write:
+        sent.append(b"%d" % len(sent) * 1000)
+        say(websocket, buffer, sent[-1])
+    sent.append(b"last")
+    say(websocket, buffer, b"last")
+    wire, peer_done = b"", False
+    peer.setblocking(False)
+    while not peer_done:
+        with contextlib.suppress(BlockingIOError):
+            wire += peer.recv(65536)
+        websocket.handle()
+        peer_done = unmask(wire)[-1:] == [b"last"]
+    assert unmask(wire) == sent
+
+
+def test_text_sent_in_place_to_a_peer_that_is_gone_ends_the_connection(opened):
+    websocket, peer = opened
+    peer.close()
+    say(websocket, FrameBuffer(64), b"x")
+    assert websocket.state is WebSocketState.CLOSED
+    assert "pipe" in websocket.close_reason
+    say(websocket, FrameBuffer(64), b"x")  # into nothing, without an error
 
 
 @pytest.mark.parametrize("url", ["http://x/", "x", "ws://", ""])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from websockets.frames import Frame, Opcode
 
 from livekit.book import CAPACITY
 from livekit.errors import FeedError
@@ -250,6 +251,65 @@ def test_book_that_would_overflow_goes_the_decoders_way():
     pair.feed(head % (b"update", b'["5.5","2"]') + tail % (3, 2))
     pair.check()
     assert pair.fast.counts.gaps == 1
+
+
+def wire_of(text, opcode=Opcode.TEXT, *, fin=True, mask=False):
+    return Frame(opcode, text, fin).serialize(mask=mask)
+
+
+def scan_all(normalizer, data, ts):
+    """Return the events of the frames that were taken off the front, and where they end."""
+    taken, at = [], 0
+    while True:
+        n, at = normalizer.scan_wire(data, at, ts)
+        if n < 0:
+            return taken, at
+        taken.append(normalizer.slots[:n].copy())
+
+
+def learned(*symbols):
+    """Return a normalizer that knows the first bytes of quotes of some symbols."""
+    normalizer, source = Normalizer(NUMBERS), random.Random(3)
+    normalizer.connect(1)
+    for symbol in symbols:
+        normalizer.feed(usual("bbo-tbt", 1, source, symbol), 1)
+    return normalizer
+
+
+def test_frames_on_the_wire_give_what_they_give_one_by_one():
+    source = random.Random(4)
+    texts = [usual("bbo-tbt", 2 + k, source, SYMBOLS[k % 3]) for k in range(60)]
+    whole, single = learned(*SYMBOLS), learned(*SYMBOLS)
+    data = b"".join(wire_of(text) for text in texts)
+    taken, end = scan_all(whole, data, 7)
+    assert (len(taken), end) == (60, len(data))
+    for text, events in zip(texts, taken, strict=True):
+        n = single.scan(text, 7)
+        assert events.tobytes() == single.slots[:n].tobytes()
+    assert whole.counts == single.counts
+
+
+def test_frame_that_is_not_whole_plain_text_is_left_where_it_is():
+    text = usual("bbo-tbt", 2, random.Random(4), SYMBOLS[0])
+    first, second = wire_of(text), wire_of(usual("bbo-tbt", 3, random.Random(5), SYMBOLS[0]))
+    others = [wire_of(text, fin=False), wire_of(text, Opcode.BINARY), wire_of(text, mask=True)]
+    others += [wire_of(b"", Opcode.PING), b"\x81\x7f" + len(text).to_bytes(8, "big") + text]
+    others += [second[:cut] for cut in range(len(second))]
+    for other in others:
+        normalizer = learned(SYMBOLS[0])
+        taken, end = scan_all(normalizer, first + other, 7)
+        assert (len(taken), end) == (1, len(first)), other
+        assert normalizer.counts.frames == 2
+
+
+def test_frame_that_goes_on_in_the_next_one_is_not_taken():
+    normalizer, text = learned(SYMBOLS[0]), usual("bbo-tbt", 2, random.Random(4), SYMBOLS[0])
+    for cut in range(1, len(text)):
+        halves = wire_of(text[:cut]) + wire_of(text[cut:])
+        assert scan_all(normalizer, halves, 7) == ([], 0)
+        # Even where the second's header would be part of the text.
+        assert scan_all(normalizer, wire_of(text)[:2] + wire_of(text[:cut])[2:] + text[cut:], 7)
+    assert normalizer.counts.frames <= 2
 
 
 def test_table_grows_with_the_instruments():

@@ -12,6 +12,7 @@ import numpy as np
 
 from livekit import clock
 from livekit.events import HEAD
+from livekit.net.framing import FrameBuffer
 from livekit.net.websocket import WebSocket, WebSocketState
 from livekit.okx.messages import BOOK_CHANNELS, BookPush, CandlePush, TickerPush, TradePush
 from livekit.okx.phases import Action, Alarm, Close, Down, Link, Open, Phase, Send, Swap, Up
@@ -73,6 +74,9 @@ class Owner(Protocol):
         self, connection: "Connection", link: Link, frame: bytes, read_ns: int, ts_recv: int
     ) -> None:
         """Take one frame of a link."""
+
+    def take_bytes(self, data: bytes, read_ns: int) -> tuple[int, int]:
+        """Take what it can of the front of what was read; return how many bytes, and frames."""
 
     def announce(self, connection: "Connection") -> None:
         """Take note that the session is live."""
@@ -203,24 +207,60 @@ class Connection:
         websocket = self._sockets.get(number)
         if websocket is None:
             return
-        frames = websocket.handle()
-        link: Link | None = self.session.primary
-        if self.session.primary.number != number:
-            link = self.session.find(number)
+        if self._is_direct(number, websocket):
+            frames = self._read_direct(websocket)
+            if not frames and websocket.is_plain:
+                return
+        else:
+            frames = websocket.handle()
+        link = self.session.find(number)
         if link is not None and link.phase is Phase.CONNECTING and self._is_open(websocket):
             self.act(self.session.opened(number, clock.monotonic_ns()))
         if frames and link is not None:
-            read_ns = websocket.received_ns
-            self.session.heard(link, read_ns)
-            ts_recv = self._feed.stamp(clock.monotonic_ns() - read_ns)
-            for frame in frames:
-                self._feed.take(self, link, frame, read_ns, ts_recv)
-                if self._sockets.get(number) is not websocket:
-                    return
+            self._take(number, websocket, link, frames)
+        if self._sockets.get(number) is not websocket:
+            return
         if websocket.state is WebSocketState.CLOSED:
             self._ended(number, websocket)
         elif self._registered[number] != (websocket.fileno(), websocket.events):
             self._watch(number, websocket)
+
+    def _take(self, number: int, websocket: WebSocket, link: Link, frames: list[bytes]) -> None:
+        """Give frames to the feed, until one of them ends the socket they came on."""
+        read_ns = websocket.received_ns
+        self.session.heard(link, read_ns)
+        ts_recv = self._feed.stamp(clock.monotonic_ns() - read_ns)
+        for frame in frames:
+            self._feed.take(self, link, frame, read_ns, ts_recv)
+            if self._sockets.get(number) is not websocket:
+                return
+
+    def _is_direct(self, number: int, websocket: WebSocket) -> bool:
+        """Tell whether the feed may look at a socket's bytes before they are frames."""
+        session = self.session
+        return (
+            self._raw is None
+            and session.spare is None
+            and session.primary.number == number
+            and session.primary.phase is not Phase.SUBSCRIBING
+            and websocket.is_plain
+        )
+
+    def _read_direct(self, websocket: WebSocket) -> list[bytes]:
+        """Let the feed take usual frames where they were read; return the others."""
+        frames: list[bytes] = []
+        while True:
+            data = websocket.read()
+            if not data:
+                return frames
+            at, n_frames = 0, 0
+            if not frames:  # frames are taken in their order
+                read_ns = websocket.received_ns
+                self.session.heard(self.session.primary, read_ns)
+                at, n_frames = self._feed.take_bytes(data, read_ns)
+            frames += websocket.take(data, at, n_frames)
+            if not websocket.is_plain or not websocket.is_holding:
+                return frames
 
     @staticmethod
     def _is_open(websocket: WebSocket) -> bool:
@@ -252,6 +292,14 @@ class Connection:
                 self.last_problem = action.reason
             else:
                 self._tell(action)
+
+    def send_in_place(self, number: int, text: FrameBuffer, n: int) -> None:
+        """Send the first `n` bytes of a buffer's text over a link's socket, if there is one."""
+        websocket = self._sockets.get(number)
+        if websocket is not None:
+            websocket.send_in_place(text, n)
+            if websocket.wants_write and websocket.state is not WebSocketState.CLOSED:
+                self._watch(number, websocket)
 
     def _tell(self, action: Up | Down | Swap | Alarm) -> None:
         if isinstance(action, Alarm):

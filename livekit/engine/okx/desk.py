@@ -61,6 +61,8 @@ class OrderDesk:
     counts : dict of str to int
         Words of orders that are not ours, unknown outcomes, requests proven never to have
         arrived, words of orders that were done.
+    serial : int
+        Number of the last request that was taken; the next one has the next.
     """
 
     def __init__(self, core: TradingCore) -> None:
@@ -71,7 +73,7 @@ class OrderDesk:
         self._pending: dict[str, PendingRequest] = {}
         self._waiting: list[Outgoing] = []
         self._lost: dict[str, set[Action]] = {}  # requests of unknown outcome, by order
-        self._serial = 0
+        self.serial = 0
         self.counts = dict.fromkeys(("foreign", "unknown", "expired", "late"), 0)
 
     # What goes out.
@@ -107,6 +109,11 @@ class OrderDesk:
         self._waiting += requests
 
     @property
+    def is_clear(self) -> bool:
+        """Whether no request waits that could not go before."""
+        return not self._waiting
+
+    @property
     def n_pending(self) -> int:
         """Requests without a final answer."""
         return len(self._pending)
@@ -139,17 +146,9 @@ class OrderDesk:
         return known
 
     def _outgoing(self, order: KnownOrder, action: Action, now_ns: int) -> Outgoing:
-        self._serial += 1
+        self.serial += 1
         expire_ns = 0 if action is Action.CANCEL else now_ns + EXPIRE_NS
-        return Outgoing(
-            f"r{self._serial}",
-            action,
-            order.row,
-            order.client_id,
-            order.venue_id,
-            order.instrument,
-            expire_ns,
-        )
+        return order.request(self.serial, action, expire_ns)
 
     # What the venue answers to a request.
 

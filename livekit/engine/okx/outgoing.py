@@ -7,17 +7,19 @@ Layer 4.
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from livekit import clock
-from livekit.engine.okx.desk import OrderDesk
+from livekit.engine.okx.desk import EXPIRE_NS, OrderDesk
 from livekit.engine.okx.pace import Pace
 from livekit.engine.okx.phrasing import OPERATIONS, OrderFields, Ticket
 from livekit.engine.okx.words import Outgoing
+from livekit.engine.okx.writing import MAX_TEXT, TICKET, write_request
 from livekit.errors import FeedError
 from livekit.events import Action, Reject
+from livekit.net.framing import FrameBuffer
 from livekit.net.rest import Answer
 from livekit.okx.calls import PATHS, Call
 from livekit.okx.codes import Outcome
@@ -33,7 +35,7 @@ from livekit.okx.requests import MAX_BATCH
 from livekit.ring.counters import HISTOGRAM_WORDS, observe, percentiles
 from livekit.trading.core import TradingCore
 
-__all__ = ["Outbound"]
+__all__ = ["Line", "Outbound"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -46,7 +48,18 @@ _OPERATIONS: Final = {
     Action.CANCEL: OPERATIONS[1],
     Action.MODIFY: OPERATIONS[2],
 }
+_SINGLES: Final = tuple(_OPERATIONS[action][0] for action in sorted(_OPERATIONS))  # by Action
 _LOG_EVERY_NS: Final = 1_000_000_000
+
+
+class Line(Protocol):
+    """What takes frames to the exchange."""
+
+    def send(self, frame: bytes) -> None:
+        """Send a text."""
+
+    def send_in_place(self, text: FrameBuffer, n: int) -> None:
+        """Send the first `n` bytes of a buffer's text."""
 
 
 class Outbound:
@@ -58,15 +71,15 @@ class Outbound:
     desk : OrderDesk
     tickets : sequence of Ticket
         By instrument number.
-    send : callable
-        Hands a frame to the private socket.
+    line : Line
+        The private socket.
     submit : callable
         Sends a REST call under a token; False when it was not taken.
-    offset : callable
-        Returns how far the exchange's clock is ahead of ours, ns.
 
     Attributes
     ----------
+    offset_ns : int
+        How far the exchange's clock is ahead of ours.
     pace : Pace
     is_due : bool
         Whether requests wait that could not go before.
@@ -79,12 +92,15 @@ class Outbound:
         core: TradingCore,
         desk: OrderDesk,
         tickets: Sequence[Ticket],
-        send: Callable[[bytes], None],
+        line: Line,
         submit: Callable[[Call, str], bool],
-        offset: Callable[[], int] = lambda: 0,
     ) -> None:
         self._desk, self._tickets, self._fields = desk, tickets, OrderFields(core.orders)
-        self._send, self._submit, self._offset = send, submit, offset
+        self._line, self._submit = line, submit
+        self._rows = np.array([one.row() for one in tickets], TICKET)
+        self._core_at, self._rows_at = core.address, int(self._rows.ctypes.data)
+        self._text = FrameBuffer(MAX_TEXT)
+        self.offset_ns = 0
         self.pace = Pace()
         self._on_way: dict[str, tuple[list[Outgoing], int]] = {}
         self._again_ns = 0
@@ -94,6 +110,12 @@ class Outbound:
         self._write = np.zeros(HISTOGRAM_WORDS, np.int64)
         self._answer = np.zeros(HISTOGRAM_WORDS, np.int64)
         self._write_at, self._answer_at = self._write.ctypes.data, self._answer.ctypes.data
+
+    def warm_up(self) -> None:
+        """Compile what an order goes through, before there is one."""
+        assert self._desk.is_clear
+        write_request(self._core_at, self._rows_at, 0, 0, self._text.address)
+        self._text.frame(1)
 
     @property
     def is_due(self) -> bool:
@@ -111,6 +133,8 @@ class Outbound:
             Whether the private socket takes requests; otherwise they go over REST.
         """
         start_ns = clock.monotonic_ns()
+        if is_line_up and self._desk.is_clear and self._send_one(now_ns, start_ns):
+            return
         held: list[Outgoing] = []
         groups = self._sort(self._desk.take(now_ns), now_ns)
         for action in _ORDER:
@@ -130,6 +154,29 @@ class Outbound:
             self._desk.put_back(held)
         self._again_ns = start_ns + _AGAIN_NS if held else 0
         observe(self._write_at, clock.monotonic_ns() - start_ns)
+
+    def _send_one(self, now_ns: int, start_ns: int) -> bool:
+        """Send the only request that waits; its frame goes before anything is noted of it.
+
+        False when it is not of the usual form or may not go now; nothing was done.
+        """
+        serial = self._desk.serial + 1
+        expire_ms = (now_ns + EXPIRE_NS + self.offset_ns) // _MS
+        text = self._text
+        done = write_request(self._core_at, self._rows_at, serial, expire_ms, text.address)
+        if done == 0:
+            return False
+        operation = _SINGLES[done >> 16 & 0xFFFF]
+        if not self.pace.take(operation, done >> 32, now_ns):
+            return False
+        self._line.send_in_place(text, done & 0xFFFF)
+        sent_ns = clock.monotonic_ns()
+        observe(self._write_at, sent_ns - start_ns)
+        going = self._desk.take(now_ns)
+        self._on_way[going[0].request_id] = (going, sent_ns)
+        self._n_frames += 1
+        self._again_ns = 0
+        return True
 
     def _sort(self, going: list[Outgoing], now_ns: int) -> dict[Action, list[Outgoing]]:
         """Sort requests by kind; end those that must not be sent any more."""
@@ -162,11 +209,11 @@ class Outbound:
         name = chunk[0].request_id
         rows = ",".join([self._phrase(one, by_code=by_code) for one in chunk])
         expire_ns = min(one.expire_ns for one in chunk)
-        expire_ms = (expire_ns + self._offset()) // _MS if expire_ns else None
+        expire_ms = (expire_ns + self.offset_ns) // _MS if expire_ns else None
         self._on_way[name] = (chunk, clock.monotonic_ns())
         if by_code:
             tail = f',"expTime":"{expire_ms}"' if expire_ms else ""
-            self._send(f'{{"id":"{name}","op":"{operation}","args":[{rows}]{tail}}}'.encode())
+            self._line.send(f'{{"id":"{name}","op":"{operation}","args":[{rows}]{tail}}}'.encode())
             self._n_frames += 1
             return []
         body = rows if operation == _OPERATIONS[chunk[0].action][0] else f"[{rows}]"

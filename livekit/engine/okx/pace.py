@@ -30,7 +30,7 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._windows: dict[tuple[str, int], OperationBudget] = {}
+        self._windows: dict[tuple[str, int], tuple[OperationBudget, bool]] = {}
         self._account = OperationBudget(_ACCOUNT, _WINDOW_NS)
         self.n_held = 0
 
@@ -45,12 +45,13 @@ class Pace:
         now_ns : int
             Any monotonic time.
         """
-        key = (operation, instrument)
-        window = self._windows.get(key)
-        if window is None:
+        found = self._windows.get((operation, instrument))
+        if found is None:
             limit = _BATCH if operation.startswith("batch") else _SINGLE
-            window = self._windows[key] = OperationBudget(limit, _WINDOW_NS)
-        counts_for_account = "cancel" not in operation and operation != "look-up"
+            counts = "cancel" not in operation and operation != "look-up"
+            found = (OperationBudget(limit, _WINDOW_NS), counts)
+            self._windows[operation, instrument] = found
+        window, counts_for_account = found
         if counts_for_account and not self._account.take(now_ns):
             self.n_held += 1
             return False

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from livekit.engine.okx.words import Fill, Word
+from livekit.engine.okx.writing import HEAD_BYTES, TICKET
 from livekit.events import REDUCE_ONLY, OrderType
 from livekit.instruments import Instrument
 from livekit.okx.decimals import price_text
@@ -42,24 +43,30 @@ class Steps:
     ----------
     step : float
         From 1e-12 on; its shortest decimal is exact.
+
+    Attributes
+    ----------
+    step : float
+    unit, digits : int
+        The step is unit x 10**-digits.
     """
 
     def __init__(self, step: float) -> None:
         exact = Decimal(repr(float(step)))
         exponent = exact.as_tuple().exponent
         assert isinstance(exponent, int)
-        self._digits = max(0, -exponent)
-        self._unit = int(exact.scaleb(self._digits))
+        self.digits = max(0, -exponent)
+        self.unit = int(exact.scaleb(self.digits))
         self.step = step
 
     def text(self, n: int) -> str:
         """Return `n` steps."""
-        whole = n * self._unit
-        if self._digits == 0:
+        whole = n * self.unit
+        if self.digits == 0:
             return str(whole)
-        figures = str(whole).zfill(self._digits + 1)
-        tail = figures[-self._digits :].rstrip("0")
-        head = figures[: -self._digits]
+        figures = str(whole).zfill(self.digits + 1)
+        tail = figures[-self.digits :].rstrip("0")
+        head = figures[: -self.digits]
         return f"{head}.{tail}" if tail else head
 
     def price(self, price: float) -> str:
@@ -117,6 +124,22 @@ class Ticket:
         self._is_spot = instrument.kind == "spot"
         self._base = instrument.symbol.partition("-")[0]
         self._price, self._lots = Steps(instrument.tick), Steps(instrument.lot)
+
+    def row(self) -> np.void:
+        """Return TICKET, of which compiled code writes the same requests."""
+        row = np.zeros(1, TICKET)[0]
+        for kind, steps in (("price", self._price), ("lot", self._lots)):
+            row[f"{kind}_unit"], row[f"{kind}_digits"] = steps.unit, steps.digits
+        name = f"{{{self._heads[1]}".encode()
+        mode = f',"tdMode":"{self._mode}","side":"'.encode()
+        row["is_spot"] = self._is_spot
+        digits = max(self._price.digits, self._lots.digits)
+        row["is_usual"] = self.has_code and max(len(name), len(mode)) <= HEAD_BYTES and digits < 16
+        for field, text in (("name", name), ("mode", mode)):
+            part = np.frombuffer(text[:HEAD_BYTES], np.uint8)
+            row[f"n_{field}"] = part.size
+            row[field][: part.size] = part
+        return row
 
     def new(
         self,

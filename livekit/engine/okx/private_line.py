@@ -12,6 +12,7 @@ from livekit import clock
 from livekit.engine.okx.connection import Connection
 from livekit.errors import FeedError
 from livekit.net.backoff import Backoff, ConnectLimiter
+from livekit.net.framing import FrameBuffer
 from livekit.net.limits import OperationBudget
 from livekit.okx.messages import Ack, Failure, Ignored, Notice
 from livekit.okx.phases import Send
@@ -106,6 +107,10 @@ class PrivateLine:
         """Hand a frame to the socket in use."""
         self._connection.act((Send(self._session.primary.number, frame),))
 
+    def send_in_place(self, text: FrameBuffer, n: int) -> None:
+        """Hand the first `n` bytes of a buffer's text to the socket in use."""
+        self._connection.send_in_place(self._session.primary.number, text, n)
+
     def close(self) -> None:
         """End the connection at once."""
         self._connection.end()
@@ -119,6 +124,11 @@ class PrivateLine:
     def stamp(self, age_ns: int = 0) -> int:
         """Return the wall clock's time so long ago, ns since the epoch."""
         return clock.now_ns() - age_ns
+
+    def take_bytes(self, data: bytes, read_ns: int) -> tuple[int, int]:
+        """Take nothing before it is a frame."""
+        del data, read_ns
+        return 0, 0
 
     def take(
         self, connection: Connection, link: "Link", frame: bytes, read_ns: int, ts_recv: int

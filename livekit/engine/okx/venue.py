@@ -110,9 +110,8 @@ class OKXVenue:
         self._tickets = [self._ticket(number) for number in range(len(adapter.instruments))]
         self._numbers = {one.symbol: n for n, one in enumerate(adapter.instruments)}
         self.line = PrivateLine(adapter.hosts.private, signer.login, self)
-        self.outbound = Outbound(
-            core, self.desk, self._tickets, self.line.send, self._submit_order, signer.offset_ns
-        )
+        self.outbound = Outbound(core, self.desk, self._tickets, self.line, self._submit_order)
+        self.outbound.warm_up()
         self._make_room, self._deliver = _NOTHING, _NOTHING
         self._selector: selectors.BaseSelector | None = None
         self._looked_ns = self._gated_ns = self._blind_ns = self._began_ns = 0
@@ -235,6 +234,7 @@ class OKXVenue:
         if now_ns - self._looked_ns < _LOOK_NS:
             return
         self._looked_ns = now_ns
+        self.outbound.offset_ns = self._signer.offset_ns()
         self._arm(now_ns)
         if now_ns - self._gated_ns >= _GATE_NS:
             self._gated_ns = now_ns

@@ -127,6 +127,11 @@ class KnownOrder:
     is_asked: bool = False  # a look-up is under way
     is_done: bool = False
 
+    def request(self, serial: int, action: Action, expire_ns: int) -> Outgoing:
+        """Return a request about it."""
+        name, ids = f"r{serial}", (self.client_id, self.venue_id)
+        return Outgoing(name, action, self.row, *ids, self.instrument, expire_ns)
+
     def ask(self, now_ns: int) -> None:
         """Want it looked up soon."""
         if self.next_query_ns == 0:
