@@ -29,6 +29,7 @@ __all__ = [
     "MAX_STATE_BYTES",
     "MAX_STRATEGIES",
     "ORDERS_CAPACITY",
+    "SLEEP_BOUND_NS",
     "WAIT_BOUND_NS",
     "check_name",
     "private_folder",
@@ -49,7 +50,8 @@ MAX_STATE_BYTES: Final = 256 * 1024  # a strategy's state record
 MAX_ERRORS_IN_A_ROW: Final = 10  # exceptions in callbacks before a strategy is stopped
 CONTROL_FRAME_BYTES: Final = 64 * 1024  # one request or reply of the control socket
 HANG_AFTER_NS: Final = 900_000_000  # a heartbeat older than this is a hang, seen within 1 s
-WAIT_BOUND_NS: Final = 2_000_000  # a jitted wait returns to Python at least this often
+WAIT_BOUND_NS: Final = 2_000_000  # a busy jitted wait returns to Python at least this often
+SLEEP_BOUND_NS: Final = 10_000_000  # and one that sleeps: every wake-up costs an idle machine
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,30}")
 

@@ -3,7 +3,9 @@
 Events do not wait here to become due. A readable socket's callback puts them through
 the pump (`LiveTurns.publish`); a turn asks the selector, brings the engine's time up to
 the clock, and takes orders. How the engine waits between turns is its way of waiting,
-with sockets looked at every few microseconds for as long as it does not sleep.
+with sockets looked at every few microseconds for as long as it does not sleep. On a
+laptop it stays awake for answers only while strategies trade: where they just watch, a
+wait for orders at every event is most of what the engine would cost.
 Layer 4.
 """
 
@@ -17,6 +19,7 @@ from livekit import clock
 from livekit.engine.intake import await_orders, fall_asleep, wake_up
 from livekit.engine.pump import pump_clock, pump_market
 from livekit.engine.source import Source
+from livekit.engine.timers import FOREVER, next_timer
 from livekit.events import SLOT_BYTES
 from livekit.ring.counters import observe
 from livekit.ring.wait import WAITS
@@ -27,6 +30,7 @@ _log: Final = logging.getLogger(__name__)
 
 _LONGEST_SLEEP_NS: Final = 20_000_000
 _STEP_NS: Final = 20_000
+_TRADING_NS: Final = 100_000_000  # how long after an order the next one is waited for
 _SPIN_STEP_NS: Final = 4_000
 _TRIES: Final = 3
 
@@ -36,8 +40,7 @@ class LiveTurns:
 
     Parameters
     ----------
-    pump : int
-        Address of the PUMP.
+    pump : PUMP[1]
     tick : int
         Address of the histogram of what an event costs.
     source : Source
@@ -62,7 +65,7 @@ class LiveTurns:
 
     def __init__(
         self,
-        pump: int,
+        pump: np.ndarray,
         tick: int,
         source: Source,
         timers: np.ndarray,
@@ -71,7 +74,9 @@ class LiveTurns:
         dispatch: Callable[[float], None],
         flush: Callable[[], None],
     ) -> None:
-        self._pump, self._tick, self._source, self._timers = pump, tick, source, timers
+        self._pump, self._tick, self._source = int(pump.ctypes.data), tick, source
+        self._timers, self._n_timers = int(timers.ctypes.data), len(timers)
+        self._orders, self._n_orders, self._ordered_ns = pump["orders_in"], 0, 0
         self._spin_ns, self._yield_ns, self._sleep_ns = WAITS[wait]
         self._make_room, self._dispatch, self._flush = make_room, dispatch, flush
         self._moved = self._moved_ns = 0
@@ -118,11 +123,13 @@ class LiveTurns:
                 self._flush()
             return
         idle_ns = now_ns - self._moved_ns
-        if idle_ns < self._spin_ns + self._yield_ns:
+        if idle_ns < self._spin_ns + self._yield_ns and self._may_trade(now_ns):
             spin_until = now_ns + _STEP_NS if idle_ns < self._spin_ns else 0
             if await_orders(self._pump, spin_until, now_ns + _STEP_NS):
                 self._flush()
-            return
+                return
+            if idle_ns + _STEP_NS < self._spin_ns + self._yield_ns:
+                return
         left_ns = min(_LONGEST_SLEEP_NS, self._until_timer())
         if left_ns <= 0:
             return
@@ -132,9 +139,19 @@ class LiveTurns:
 
     def _until_timer(self) -> int:
         """Return how long until the first timer is due, ns."""
-        due = self._timers[self._timers[:, 1] > 0, 1]
-        return int(due.min()) - self._source.now_ts() if len(due) else _LONGEST_SLEEP_NS
+        due = next_timer(self._timers, self._n_timers)
+        return _LONGEST_SLEEP_NS if due == FOREVER else due - self._source.now_ts()
+
+    def _may_trade(self, now_ns: int) -> bool:
+        """Tell whether it pays to stay awake for orders."""
+        if self._spin_ns:
+            return True
+        n_orders = int(self._orders[0])
+        if n_orders != self._n_orders:
+            self._n_orders, self._ordered_ns = n_orders, now_ns
+        return now_ns - self._ordered_ns < _TRADING_NS
 
     def warm_up(self) -> None:
         """Compile what a turn calls."""
         pump_clock(self._pump, 0)
+        next_timer(self._timers, self._n_timers)

@@ -50,6 +50,7 @@ __all__ = ["EventEngine"]
 _log: Final = logging.getLogger(__name__)
 
 _LOOK_AFTER_NS: Final = 1_000_000
+_LOOK_AFTER_LIVE_NS: Final = 5_000_000  # its events come one by one: looks would cost more
 _LONGEST_SLEEP_NS: Final = 20_000_000
 _REST_NS: Final = 60_000_000_000
 _STOP_GRACE_NS: Final = 5_000_000_000
@@ -127,9 +128,10 @@ class EventEngine:
         self.finished_ns = 0
         self._stop_by_ns = self._looked_ns = self._first_ns = 0
         self._has_begun, self._is_open = settings.wait_for == 0, False
-        pump, tick = int(self.pump.ctypes.data), self.segment.file.address + _TICK
+        self._look_ns = _LOOK_AFTER_LIVE_NS if self.source.is_live else _LOOK_AFTER_NS
+        tick = self.segment.file.address + _TICK
         waiting = (settings.wait, self._grow, self._dispatch, self.venue.flush)
-        self.live = LiveTurns(pump, tick, self.source, self.manager.timers, *waiting)
+        self.live = LiveTurns(self.pump, tick, self.source, self.manager.timers, *waiting)
 
     def _model_latency(self) -> None:
         """Put the paper exchange's latencies into the pump."""
@@ -155,7 +157,7 @@ class EventEngine:
             while not self._may_leave():
                 moved = self._turn()
                 now_ns = clock.monotonic_ns()
-                if now_ns - self._looked_ns >= _LOOK_AFTER_NS:
+                if now_ns - self._looked_ns >= self._look_ns:
                     self._look_after(now_ns)
                 if moved == 0:
                     self._idle()
@@ -267,7 +269,8 @@ class EventEngine:
     def _look_after(self, now_ns: int) -> None:
         """Do everything that is not the inner loop."""
         self._looked_ns = now_ns
-        self._dispatch(0)
+        if self.is_stopping or not (self.source.is_live and self._is_open):
+            self._dispatch(0)  # a live turn has just done so
         self._grow()
         self.source.look_after(now_ns)
         self.venue.look_after(now_ns)

@@ -12,7 +12,7 @@ from livekit.ring.broadcast import HUB, deliver, ring_bells
 from livekit.ring.jit import hot
 from livekit.ring.memory import count_trailing_zeros, load_i64, record, store_i64
 
-__all__ = ["FOREVER", "fire_timers", "first_timer"]
+__all__ = ["FOREVER", "fire_timers", "first_timer", "next_timer"]
 
 FOREVER: Final = 1 << 62
 
@@ -40,6 +40,16 @@ def first_timer(pump: int, now: int) -> int:
             store_i64(word + 8, last + period)
         elif now >= due:
             first = min(first, last)
+    return first
+
+
+@hot
+def next_timer(timers: int, n: int) -> int:
+    """Return when the first of `n` timers at an address is due; FOREVER when none runs."""
+    first = FOREVER
+    for k in range(n):
+        if load_i64(timers + 16 * k) > 0:
+            first = min(first, load_i64(timers + 16 * k + 8))
     return first
 
 

@@ -27,7 +27,7 @@ from typing import Final
 
 import numpy as np
 
-from livekit.config import WAIT_BOUND_NS
+from livekit.config import SLEEP_BOUND_NS, WAIT_BOUND_NS
 from livekit.ring.jit import hot
 from livekit.ring.layout import BELL, BROKEN, SIDE, SLEEPING
 from livekit.ring.memory import (
@@ -45,7 +45,7 @@ from livekit.ring.spsc import available
 __all__ = ["WAITS", "notify", "ring_bell", "wait", "wake_sleeper"]
 
 WAITS: Final[dict[str, tuple[int, int, int]]] = {
-    "laptop": (0, 20_000, WAIT_BOUND_NS),
+    "laptop": (0, 20_000, SLEEP_BOUND_NS),
     "server": (20_000, WAIT_BOUND_NS, WAIT_BOUND_NS),
     "spin": (WAIT_BOUND_NS, 0, 0),
 }
