@@ -6,6 +6,8 @@ outside of what is timed.
 Layer 5.
 """
 
+import gc
+import os
 import selectors
 import socket
 import time
@@ -19,17 +21,21 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from livekit import clock
-from livekit.bench.feed_frames import snapshot_frame
+from livekit.bench.feed_frames import Frames, snapshot_frame, stamp
 from livekit.engine.okx.clock import LiveClock
 from livekit.engine.okx.feed import Feed
 from livekit.errors import LivekitError
+from livekit.instruments import Instrument
 from livekit.net.websocket import WebSocket, WebSocketState
 from livekit.okx.hosts import hosts_for
 from livekit.okx.subscriptions import make_arguments
+from livekit.trading.core import TradingCore
+from livekit.trading.limits import RiskLimits
 
-__all__ = ["SYMBOL", "FeedRig", "timed"]
+__all__ = ["INSTRUMENT", "SYMBOL", "FeedRig", "make_core", "pinned", "stamped", "timed"]
 
 SYMBOL: Final = "C00-USDT"
+INSTRUMENT: Final = Instrument(SYMBOL, 0.1, 1e-6, 1e-4)
 _PATIENCE_S: Final = 10.0
 
 
@@ -70,6 +76,9 @@ class _Wire:
             peer.sendall(part)
 
     def _take(self, peer: socket.socket, protocol: ServerProtocol, text: bytes) -> None:
+        if text == b"ping":  # compiling took longer than a quiet connection may be
+            protocol.send_text(b"pong")
+            return
         request = msgspec.json.decode(text)
         if request["op"] != "subscribe":
             return  # an order: nobody waits for its answer here
@@ -143,8 +152,8 @@ class FeedRig:
         return websocket
 
     def forget_orders(self) -> None:
-        """Take the orders out of the exchange's end."""
-        self._wire.read(*self._wire.peers[1])
+        """Take the orders out of the exchange's end, unread: it would be another machine."""
+        self._wire.peers[1][0].recv(65536)
 
     def time(self, frame: memoryview) -> int:
         """Send one frame, wait until it is there, and return what taking it cost, ns."""
@@ -181,3 +190,43 @@ def timed(owner: Any, name: str, into: list[int]) -> Iterator[None]:
         yield
     finally:
         setattr(owner, name, original)
+
+
+def make_core() -> TradingCore:
+    """Return a core of one instrument that refuses nothing, as an engine at a venue has it."""
+    free = float("inf")
+    limits = RiskLimits(
+        max_order_notional=free,
+        max_position_notional=free,
+        price_band_bps=free,
+        max_reference_age_s=free,
+        orders_per_second=free,
+        order_burst=1,
+        max_open_orders=1 << 20,
+    )
+    core = TradingCore((INSTRUMENT,), n_strategies=1, limits=limits)
+    core.touch()
+    return core
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Stay on a core, and let the collector pass over what is there, as an engine does."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        os.sched_setaffinity(0, before)
+
+
+def stamped(frames: Frames, index: int) -> memoryview:
+    """Return one frame with the next numbers in it."""
+    addresses = (frames.data.ctypes.data, frames.table.ctypes.data)
+    now_ms = time.time_ns() // 1_000_000
+    stamp(*addresses, index, 1, frames.counters.ctypes.data, now_ms)
+    row = frames.table[index]
+    return frames.data[row["start"] : row["end"]].data

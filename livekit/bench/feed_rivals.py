@@ -1,4 +1,4 @@
-"""The feed against what Python offers: order-book libraries, and ccxt.pro on the simulator.
+"""The feed against what Python offers: order-book libraries, and ccxt.pro on one source.
 
 The libraries live in an interpreter of their own; each is timed by a script beside the
 benchmarks (tests/bench/rivals), in a process that takes turns with ours.
@@ -8,17 +8,15 @@ Layer 5.
 import json
 import random
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from livekit.bench.feed_kernels import LEVEL, apply_and_publish
+from livekit.bench.feed_source import FeedSource
 from livekit.bench.report import Row, make_row
 from livekit.book import OrderBook
 from livekit.engine.attach import AttachRequest, attach
@@ -35,9 +33,11 @@ __all__ = ["rival_rows"]
 _N_LEVELS: Final = 10
 _DEPTH: Final = 400
 _PRICE: Final = 60_000.0
-_SYMBOLS: Final = {"BTC-USDT": "BTC/USDT", "ETH-USDT": "ETH/USDT"}
-_READY_S: Final = 180.0
-_SPEED: Final = 3000.0
+_N_SYMBOLS: Final = 2
+_CALM_RATE: Final = 6_000
+_BUSY_RATE: Final = 20_000  # of the soak: five times a busy day's
+_TURNS: Final = 3
+_SETTLE_S: Final = 2.0
 
 
 def _side(source: random.Random, sign: int, depths: list[int]) -> list[list[float]]:
@@ -117,48 +117,28 @@ def _run(command: list[str], timeout_s: float = 300.0) -> str:
     return done.stdout
 
 
-@contextmanager
-def _simulator(data: Path, speed: float) -> Iterator[str]:
-    """Run the exchange simulator; give its address."""
-    with tempfile.TemporaryDirectory() as folder:
-        ready = Path(folder) / "ready.json"
-        command = [sys.executable, "-m", "livekit.cli.main", "okx-sim", "--data", str(data)]
-        command += ["--speed", str(speed), "--no-limits", "--ready-file", str(ready)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            deadline = time.monotonic() + _READY_S
-            while not ready.exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise LivekitError("the simulator did not start; try 'livekit okx-sim'")
-                time.sleep(0.05)
-            yield str(json.loads(ready.read_text())["url"])
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
 def _cpu_s(pid: int) -> float:
     """Return a process's time on a processor, of all its threads."""
     tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
-def _own_cpu(url: str, strategy: Path, seconds: float) -> dict[str, float]:
-    """Let an engine and an interpreted strategy take the simulator's market."""
+def _own_cpu(source: FeedSource, strategy: Path, seconds: float) -> dict[str, float]:
+    """Let an engine and an interpreted strategy take a source's market."""
     name = "bench-feed"
     settings = EngineSettings(
         name=name,
         source="okx",
         env="sim",
-        url=url,
-        symbols=list(_SYMBOLS),
+        url=source.url,
+        symbols=source.symbols,
         channels=["trades", "books"],
         sample="",
     )
     pid = start_engine(settings)["pid"]
     try:
         pids = [pid, int(attach(name, AttachRequest(strategy, "watcher"))["pid"])]
-        time.sleep(2.0)
+        time.sleep(_SETTLE_S)
         before = _frames(name), [_cpu_s(one) for one in pids]
         time.sleep(seconds)
         after = _frames(name), [_cpu_s(one) for one in pids]
@@ -173,32 +153,37 @@ def _frames(engine: str) -> int:
     return sum(int(one["frames"]) for one in connections)
 
 
-def _ccxt_rows(
-    scripts: Path, python: Path, data: Path, *, seconds: float, speed: float
-) -> list[Row]:
-    """Measure a message's cost to a user's callback with ccxt.pro and with livekit, in turn."""
-    own, theirs, engine = [], [], []
+def _ccxt_rows(scripts: Path, python: Path, rate: int, *, seconds: float) -> list[Row]:
+    """Measure what a call of the user's code costs with ccxt.pro and with livekit, in turn.
+
+    livekit calls back for every message, and more than once for some; ccxt.pro leaves calls
+    out when messages come faster than its loop turns.
+    """
+    own, theirs, engine, messages, calls = [], [], [], [], []
     strategy = scripts.parent / "works" / "watcher.py"
-    with _simulator(data, speed) as url:
-        for _ in range(3):
-            command = [str(python), str(scripts / "run_ccxt.py"), url, str(seconds)]
-            said = json.loads(_run([*command, *_SYMBOLS.values()]))
-            theirs.append(said["cpu_s"] / said["messages"] * 1e6)
-            found = _own_cpu(url, strategy, seconds)
+    source = FeedSource(_N_SYMBOLS, rate)
+    try:
+        for _ in range(_TURNS):
+            command = [str(python), str(scripts / "run_ccxt.py"), source.url, str(seconds)]
+            symbols = [symbol.replace("-", "/") for symbol in source.symbols]
+            said = json.loads(_run([*command, *symbols]))
+            theirs.append(said["cpu_s"] / said["callbacks"] * 1e6)
+            messages.append(said["cpu_s"] / said["messages"] * 1e6)
+            calls.append(said["callbacks"] / said["messages"] * 100)
+            found = _own_cpu(source, strategy, seconds)
             own.append((found["engine_s"] + found["strategy_s"]) / found["messages"] * 1e6)
             engine.append(found["engine_s"] / found["messages"] * 1e6)
+    finally:
+        source.close()
+    name = f"ccxt.pro {said['version']} at {rate:,} messages/s"
+    target: Any = {"target": (">=", 10.0)} if rate == _BUSY_RATE else {}
+    peer: Any = {"peer": "livekit", "peer_values": own}
     return [
-        make_row(
-            f"ccxt.pro {said['version']}: message in → callback, in livekit's time",
-            theirs,
-            "µs",
-            peer="livekit",
-            peer_values=own,
-            target=(">=", 10.0),
-        ),
-        make_row("  livekit: message in → interpreted callback, both processes", own, "µs"),
-        make_row("  livekit: of this the engine", engine, "µs"),
-        make_row("  messages a second", [said["messages"] / said["seconds"]], "/s"),
+        make_row(f"{name}: a call of the user's code", theirs, "µs", **peer, **target),
+        make_row("  a message, called back for or not", messages, "µs", **peer),
+        make_row("  messages called back for", calls, "%"),
+        make_row("  livekit, a message and its calls, both processes", own, "µs"),
+        make_row("  livekit, of this the engine", engine, "µs"),
     ]
 
 
@@ -209,15 +194,13 @@ def _has(python: Path, module: str) -> bool:
     )
 
 
-def rival_rows(scripts: Path, data: Path, rivals: list[Path], *, quick: bool) -> list[Row]:
+def rival_rows(scripts: Path, rivals: list[Path], *, quick: bool) -> list[Row]:
     """Compare with what the interpreters given have; livekit's own book always.
 
     Parameters
     ----------
     scripts : Path
         Folder of the rivals' scripts.
-    data : Path
-        Recorded data that moves the simulator's market.
     rivals : list of Path
         Interpreters.
     """
@@ -225,7 +208,7 @@ def rival_rows(scripts: Path, data: Path, rivals: list[Path], *, quick: bool) ->
     rows = _book_rows(scripts, rivals, runs, n)
     for python in rivals:
         if _has(python, "ccxt.pro"):
-            seconds = 4.0 if quick else 10.0
-            rows += _ccxt_rows(scripts, python, data, seconds=seconds, speed=_SPEED)
+            for rate in (_CALM_RATE, _BUSY_RATE):
+                rows += _ccxt_rows(scripts, python, rate, seconds=3.0 if quick else 6.0)
             break
     return rows

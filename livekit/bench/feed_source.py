@@ -171,7 +171,12 @@ class _Peer:
         else:
             steps = {"tickSz": "0.1", "lotSz": "0.000001", "minSz": "0.0001"}
             what = {"instType": "SPOT", "state": "live", **steps}
-            rows = [{"instId": symbol, **what} for symbol in self._symbols]
+            rows = []
+            if "instType=SPOT" in request.path:
+                for symbol in self._symbols:
+                    base, _, quote = symbol.partition("-")
+                    names = {"instId": symbol, "baseCcy": base, "quoteCcy": quote}
+                    rows.append({**names, **what})
         body = json.dumps({"code": "0", "msg": "", "data": rows}).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         self._push(head.encode() + body)
@@ -183,7 +188,8 @@ class _Peer:
             return
         request = json.loads(text)
         for arg in request["args"]:
-            ack = {"id": request["id"], "event": request["op"], "arg": arg, "connId": "bench"}
+            names = {"id": request.get("id", ""), "connId": "bench"}
+            ack = {"event": request["op"], "arg": arg, **names}
             self._protocol.send_text(json.dumps(ack).encode())
             symbol = arg.get("instId")
             if symbol is None or request["op"] != "subscribe":

@@ -4,6 +4,7 @@ Layer 5.
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -121,6 +122,7 @@ def _notebook(options: argparse.Namespace) -> None:
 
 
 def _feed(options: argparse.Namespace) -> None:
+    logging.getLogger("livekit.engine").setLevel(logging.CRITICAL)  # connections come and go
     from livekit.bench.report import print_rows, to_json
     from livekit.cli.demo import bundled
 
@@ -141,8 +143,8 @@ def _feed(options: argparse.Namespace) -> None:
         from livekit.bench.feed_rivals import rival_rows
 
         rows = feed_rows(quick=options.quick)
-        scripts, data = bundled("tests/bench") / "rivals", bundled("replay_data")
-        rows += rival_rows(scripts, data, options.rivals or [], quick=options.quick)
+        scripts = bundled("tests/bench") / "rivals"
+        rows += rival_rows(scripts, options.rivals or [], quick=options.quick)
     if options.json:
         print_json(to_json(rows))
     else:
