@@ -24,6 +24,7 @@ from livekit.bench.processes import cores
 from livekit.bench.report import Row, make_row
 from livekit.bench.ring import private_memory
 from livekit.engine.folder import DOORBELL
+from livekit.engine.okx import feed
 from livekit.events import Kind
 from livekit.net.websocket import WebSocket
 from livekit.okx.market import Normalizer
@@ -59,7 +60,7 @@ def _way_in(desk: StrategyDesk, channel: str, runs: int, n: int) -> list[Row]:
             # Every second run looks at the parts, which costs the whole a little.
             holders = (
                 (WebSocket, "read", parts["read"]),
-                (Normalizer, "scan_wire", parts["decode"]),
+                (feed, "scan_wire", parts["decode"]),
                 (Publisher, "put", parts["broadcast"]),
             )
             with _all_timed(holders if run % 2 else ()):

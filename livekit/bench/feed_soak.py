@@ -174,8 +174,10 @@ def _rows(
     settled = run.seen[len(run.seen) // 10 :]
     grown = (settled[-1].rss - settled[0].rss) / 2**20
     others = (settled[-1].strategies_rss - settled[0].strategies_rss) / 2**20
-    # The least of some looks: a look's own socket comes and goes.
-    opened = [min(one.descriptors for one in some) for some in (settled[:6], settled[-6:])]
+    # Calls of REST and a look's own socket come and go: what grew is there in every late look
+    # and in no early one.
+    early, late = settled[:6], settled[-6:]
+    opened = max(one.descriptors for one in early), min(one.descriptors for one in late)
     broken = feed["gaps"] + feed["bad_frames"]
     us = 1000.0
     return [

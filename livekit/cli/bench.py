@@ -21,68 +21,86 @@ def add_parsers(commands: Any) -> None:
     """Register the commands of this module."""
     parser = commands.add_parser("bench", help="measure this machine")
     benchmarks = parser.add_subparsers(title="benchmarks", metavar="BENCHMARK", required=True)
-    ring = benchmarks.add_parser(
+    for add in (_add_ring, _add_attach, _add_backtest, _add_notebook, _add_feed):
+        add_json(add(benchmarks))
+
+
+def _add_ring(benchmarks: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = benchmarks.add_parser(
         "ring", help="the rings against C++ and the source document's queue"
     )
-    ring.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
-    ring.set_defaults(run=_ring)
-    attach = benchmarks.add_parser(
+    parser.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
+    parser.set_defaults(run=_ring)
+    return parser
+
+
+def _add_attach(benchmarks: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = benchmarks.add_parser(
         "attach", help="what a strategy costs: per event, to an order, to start"
     )
-    attach.add_argument("--data", type=Path, metavar="DIR", help="recorded data to replay")
-    attach.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
-    attach.set_defaults(run=_attach)
-    backtest = benchmarks.add_parser(
-        "backtest", help="backtests against hftbacktest, vectorbt and Nautilus Trader"
-    )
-    backtest.add_argument("--quick", action="store_true", help="a tenth of the data, rough figures")
-    backtest.add_argument(
+    parser.add_argument("--data", type=Path, metavar="DIR", help="recorded data to replay")
+    parser.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
+    parser.set_defaults(run=_attach)
+    return parser
+
+
+def _add_rivals(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
         "--rivals",
         type=Path,
         action="append",
         metavar="PYTHON",
-        help="an interpreter that has some of the rivals; may be given more than once",
+        help=f"an interpreter that has {what}; may be given more than once",
     )
-    backtest.add_argument(
+
+
+def _add_backtest(benchmarks: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = benchmarks.add_parser(
+        "backtest", help="backtests against hftbacktest, vectorbt and Nautilus Trader"
+    )
+    parser.add_argument("--quick", action="store_true", help="a tenth of the data, rough figures")
+    _add_rivals(parser, "some of the rivals")
+    parser.add_argument(
         "--install",
         action="store_true",
         help="first install the missing rivals into environments of their own in the cache folder",
     )
-    backtest.set_defaults(run=_backtest)
-    notebook = benchmarks.add_parser(
+    parser.set_defaults(run=_backtest)
+    return parser
+
+
+def _add_notebook(benchmarks: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = benchmarks.add_parser(
         "notebook", help="a slider to its redrawn plot and a first plot, in a real browser"
     )
-    notebook.add_argument("--quick", action="store_true", help="a tenth of the data, rough figures")
-    notebook.add_argument(
+    parser.add_argument("--quick", action="store_true", help="a tenth of the data, rough figures")
+    parser.add_argument(
         "--minutes",
         type=float,
         default=30.0,
         metavar="N",
         help="how long the live desk's memory is watched (default: 30)",
     )
-    notebook.set_defaults(run=_notebook)
-    feed = benchmarks.add_parser(
+    parser.set_defaults(run=_notebook)
+    return parser
+
+
+def _add_feed(benchmarks: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = benchmarks.add_parser(
         "feed", help="a frame of the exchange: to the strategy, to an order, against Python's tools"
     )
-    feed.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
-    feed.add_argument(
-        "--rivals",
-        type=Path,
-        action="append",
-        metavar="PYTHON",
-        help="an interpreter with order-book, sortedcontainers or ccxt; may be given again",
-    )
-    feed.add_argument(
+    parser.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
+    _add_rivals(parser, "order-book, sortedcontainers or ccxt")
+    parser.add_argument(
         "--soak",
         metavar="T",
         help="instead, an engine under 20,000 messages a second for that long, such as 10m",
     )
-    feed.add_argument(
+    parser.add_argument(
         "--rate", type=int, default=20_000, metavar="N", help="of a soak (default: 20000)"
     )
-    feed.set_defaults(run=_feed)
-    for parser in (ring, attach, feed, backtest, notebook):
-        add_json(parser)
+    parser.set_defaults(run=_feed)
+    return parser
 
 
 def _ring(options: argparse.Namespace) -> None:

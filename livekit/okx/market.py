@@ -42,7 +42,7 @@ from livekit.okx.messages import (
 )
 from livekit.okx.prefixes import BYTES_AT, CAN_SCAN, Prefixes
 from livekit.okx.publish import InstrumentState, publish
-from livekit.okx.scan import scan, scan_wire
+from livekit.okx.scan import scan
 from livekit.okx.scan_apply import note_trade
 from livekit.okx.slots import EventSlots
 
@@ -132,6 +132,11 @@ class Normalizer:
         return self._out.address
 
     @property
+    def state(self) -> int:
+        """Address of the STATE, for `scan_wire`."""
+        return self._out.state
+
+    @property
     def counts(self) -> Counts:
         """What was seen and given since the start."""
         return self._out.counts
@@ -194,23 +199,6 @@ class Normalizer:
             if self.broken:
                 self.broken.clear()
         return n
-
-    def scan_wire(self, data: bytes, start: int, ts_recv: int) -> tuple[int, int]:
-        """Take the WebSocket frame at `start` of what was read, if it is of the usual form.
-
-        Returns the events it gave and where the next frame begins; (-1, start) for any
-        other frame, of which nothing was taken.
-        """
-        at = id(data) + BYTES_AT
-        done = -1
-        if CAN_SCAN:
-            done = scan_wire(self._out.state, at + start, at + len(data), ts_recv)
-        if done < 0:
-            return -1, start
-        self._out.n = n = done & 0xFFFF
-        if self.broken:
-            self.broken.clear()
-        return n, start + (done >> 16)
 
     def learn(self, frame: bytes, message: BookPush | TradePush) -> None:
         """Know the first bytes of a frame that was taken, so that `scan` takes the next."""

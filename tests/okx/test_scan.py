@@ -20,6 +20,7 @@ from livekit.events import EVENT_BYTES, Kind
 from livekit.okx import tokens
 from livekit.okx.market import Normalizer
 from livekit.okx.messages import parse
+from livekit.okx.scan import scan_wire
 
 SYMBOLS = ("BTC-USDT", "BTC-USDT-SWAP", "ETH-USDT")
 NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS)}
@@ -260,11 +261,14 @@ def wire_of(text, opcode=Opcode.TEXT, *, fin=True, mask=False):
 def scan_all(normalizer, data, ts):
     """Return the events of the frames that were taken off the front, and where they end."""
     taken, at = [], 0
+    memory = np.frombuffer(data + b"\0", np.uint8)
+    start = memory.ctypes.data
     while True:
-        n, at = normalizer.scan_wire(data, at, ts)
-        if n < 0:
+        done = scan_wire(normalizer.state, start + at, start + len(data), ts)
+        if done < 0:
             return taken, at
-        taken.append(normalizer.slots[:n].copy())
+        taken.append(normalizer.slots[: done & 0xFFFF].copy())
+        at += done >> 16
 
 
 def learned(*symbols):

@@ -8,60 +8,19 @@ import selectors
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
-import numpy as np
-
 from livekit import clock
-from livekit.events import HEAD
 from livekit.net.framing import FrameBuffer
 from livekit.net.websocket import WebSocket, WebSocketState
 from livekit.okx.messages import BOOK_CHANNELS, BookPush, CandlePush, TickerPush, TradePush
 from livekit.okx.phases import Action, Alarm, Close, Down, Link, Open, Phase, Send, Swap, Up
 from livekit.okx.session import Session
-from livekit.ring.counters import HISTOGRAM_WORDS, observe, percentiles
-from livekit.ring.jit import hot
-from livekit.ring.memory import clock_ns, record
 from livekit.store.recorder_raw import RawLog
 
-__all__ = ["Connection", "MarketPush", "Measures", "Owner"]
+__all__ = ["Connection", "MarketPush", "Owner"]
 
 _log: Final = logging.getLogger(__name__)
 
 MarketPush = BookPush | TradePush | TickerPush | CandlePush
-
-
-@hot
-def _note(travel: int, publish: int, event: int, offset_ns: int, read_ns: int) -> None:
-    observe(publish, clock_ns() - read_ns)
-    head = record(HEAD, event)
-    observe(travel, max(0, head.ts_recv + offset_ns - head.ts_event))
-
-
-class Measures:
-    """How long events took: from the exchange to us, and from the read to the rings.
-
-    Attributes
-    ----------
-    offset_ns : int
-        How far the exchange's clock is ahead of ours.
-    """
-
-    def __init__(self) -> None:
-        self.offset_ns = 0
-        self._travel = np.zeros(HISTOGRAM_WORDS, np.int64)
-        self._publish = np.zeros(HISTOGRAM_WORDS, np.int64)
-        self._travel_at = self._travel.ctypes.data
-        self._publish_at = self._publish.ctypes.data
-
-    def note(self, event: int, read_ns: int) -> None:
-        """Take a frame's first event, by its address, and when it was read; CLOCK_MONOTONIC."""
-        _note(self._travel_at, self._publish_at, event, self.offset_ns, read_ns)
-
-    def describe(self) -> dict[str, Any]:
-        """Return the percentiles, ns."""
-        return {
-            "exchange_to_receive_ns": percentiles(self._travel),
-            "receive_to_publish_ns": percentiles(self._publish),
-        }
 
 
 class Owner(Protocol):
@@ -207,12 +166,44 @@ class Connection:
         websocket = self._sockets.get(number)
         if websocket is None:
             return
-        if self._is_direct(number, websocket):
-            frames = self._read_direct(websocket)
-            if not frames and websocket.is_plain:
+        session = self.session
+        link = session.primary
+        if (
+            link.number == number
+            and self._raw is None
+            and session.spare is None
+            and link.phase is not Phase.SUBSCRIBING
+            and websocket.is_plain
+        ):
+            frames = self._read_direct(websocket, link)
+            if frames is None:
                 return
         else:
             frames = websocket.handle()
+        self._go_on(number, websocket, frames)
+
+    def _read_direct(self, websocket: WebSocket, link: Link) -> list[bytes] | None:
+        """Let the feed take usual frames where they were read; return the others.
+
+        None when there was nothing else, which is nearly always.
+        """
+        frames: list[bytes] = []
+        while data := websocket.read():
+            at, n_frames = 0, 0
+            if not frames:  # frames are taken in their order
+                read_ns = websocket.received_ns
+                self.session.heard(link, read_ns)
+                at, n_frames = self._feed.take_bytes(data, read_ns)
+                if at == len(data) and not websocket.is_holding:
+                    websocket.n_frames += n_frames
+                    return None
+            frames += websocket.take(data, at, n_frames)
+            if not websocket.is_plain or not websocket.is_holding:
+                break
+        return frames
+
+    def _go_on(self, number: int, websocket: WebSocket, frames: list[bytes]) -> None:
+        """Give frames to the feed, and see what became of the socket."""
         link = self.session.find(number)
         if link is not None and link.phase is Phase.CONNECTING and self._is_open(websocket):
             self.act(self.session.opened(number, clock.monotonic_ns()))
@@ -234,33 +225,6 @@ class Connection:
             self._feed.take(self, link, frame, read_ns, ts_recv)
             if self._sockets.get(number) is not websocket:
                 return
-
-    def _is_direct(self, number: int, websocket: WebSocket) -> bool:
-        """Tell whether the feed may look at a socket's bytes before they are frames."""
-        session = self.session
-        return (
-            self._raw is None
-            and session.spare is None
-            and session.primary.number == number
-            and session.primary.phase is not Phase.SUBSCRIBING
-            and websocket.is_plain
-        )
-
-    def _read_direct(self, websocket: WebSocket) -> list[bytes]:
-        """Let the feed take usual frames where they were read; return the others."""
-        frames: list[bytes] = []
-        while True:
-            data = websocket.read()
-            if not data:
-                return frames
-            at, n_frames = 0, 0
-            if not frames:  # frames are taken in their order
-                read_ns = websocket.received_ns
-                self.session.heard(self.session.primary, read_ns)
-                at, n_frames = self._feed.take_bytes(data, read_ns)
-            frames += websocket.take(data, at, n_frames)
-            if not websocket.is_plain or not websocket.is_holding:
-                return frames
 
     @staticmethod
     def _is_open(websocket: WebSocket) -> bool:

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from livekit import clock
 from livekit.engine.okx.clock import LiveClock
-from livekit.engine.okx.connection import Connection, Measures
+from livekit.engine.okx.connection import Connection
+from livekit.engine.okx.measures import Measures
 from livekit.errors import FeedError
 from livekit.net.backoff import Backoff, ConnectLimiter
 from livekit.net.limits import OperationBudget
@@ -34,6 +35,8 @@ from livekit.okx.messages import (
     parse,
 )
 from livekit.okx.phases import Link
+from livekit.okx.prefixes import BYTES_AT, CAN_SCAN
+from livekit.okx.scan import scan_wire
 from livekit.okx.session import Session
 from livekit.okx.subscriptions import Argument, split
 from livekit.store.recorder_raw import RawLog
@@ -118,7 +121,7 @@ class Feed:
             scratch.feed(head + b'"data":[{%s}]}' % row, 1)
         trade = b'"instId":"X","tradeId":"1","px":"1","sz":"1","side":"buy","ts":"1"'
         scratch.feed(b'{"arg":{"channel":"trades","instId":"X"},"data":[{%s}]}' % trade, 1)
-        scratch.scan_wire(b"\x81\x01x", 0, 1)
+        scan_wire(scratch.state, scratch.address, scratch.address, 1)
         Measures().note(scratch.address, 1)
         scratch.connect(2)
 
@@ -197,23 +200,26 @@ class Feed:
         Nearly all of them are: each costs one compiled call, and no frame is made of it.
         Returns the bytes and the frames that were taken.
         """
-        if self.listening is not None:
+        if self.listening is not None or not CAN_SCAN:
             return 0, 0
         ts_recv = self.stamp(clock.monotonic_ns() - read_ns)
-        at, n_frames, end = 0, 0, len(data)
-        scan, events = self.normalizer.scan_wire, self.normalizer.address
+        state, events = self.normalizer.state, self.normalizer.address
+        n_frames = 0
+        start = at = id(data) + BYTES_AT
+        end = start + len(data)
         while at < end:
-            n, at = scan(data, at, ts_recv)
-            if n < 0:
+            done = scan_wire(state, at, end, ts_recv)
+            if done < 0:
                 break
+            at += done >> 16
             n_frames += 1
-            if n:
+            if n := done & 0xFFFF:
                 self._publish(events, n)
                 self.measures.note(events, read_ns)
-                ts_recv = max(ts_recv, self._ts)
+                ts_recv = self._ts  # what it made us say bears a later time already
         if n_frames:
             self._bad_in_a_row = 0
-        return at, n_frames
+        return at - start, n_frames
 
     def _take_slowly(
         self, connection: Connection, link: Link, frame: bytes, read_ns: int, ts_recv: int
