@@ -106,11 +106,18 @@ def _add_exchange(start: Any) -> None:
         "--key-file", metavar="FILE", help="of the account's key (default: keyring, then a file)"
     )
     start.add_argument(
+        "--clear-halt",
+        action="store_const",
+        const=True,
+        help="trade again after 'livekit kill' had halted the engine at its venue",
+    )
+    start.add_argument(
         "--channels", metavar="A,B", help="default: tickers,trades,bbo-tbt,books; also candle1m"
     )
 
 
 def _start(options: argparse.Namespace) -> None:
+    from livekit.engine.halting import read_halt
     from livekit.engine.launch import start_engine
     from livekit.engine.settings import load_settings
     from livekit.engine.venue import LIVE_CLOSED
@@ -129,7 +136,7 @@ def _start(options: argparse.Namespace) -> None:
         "maker",
         "taker",
     ]
-    names += ["latency", "queue", "funding", "env", "url", "region", "key_file"]
+    names += ["latency", "queue", "funding", "env", "url", "region", "key_file", "clear_halt"]
     overrides = {name: getattr(options, name) for name in names}
     overrides["name"] = options.engine
     overrides["symbols"] = options.symbols.split(",") if options.symbols else None
@@ -143,8 +150,9 @@ def _start(options: argparse.Namespace) -> None:
     if settings.key_file:
         settings.key_file = str(Path(settings.key_file).expanduser().absolute())
     answer = start_engine(settings)
+    halted = read_halt(settings.name) if settings.venue != "paper" else None
     if options.json:
-        print_json({"engine": settings.name, **answer})
+        print_json({"engine": settings.name, **answer, "halted": halted})
         return
     for line in answer["swept"]:
         print(line)
@@ -156,6 +164,11 @@ def _start(options: argparse.Namespace) -> None:
         f"engine {settings.name!r} started (pid {answer['pid']}): {what}, {venue}\n"
         "next: livekit attach strategies/momentum.py; livekit status; livekit engine stop"
     )
+    if halted is not None:
+        print(
+            f"trading is HALTED since {halted['at']} (by {halted['by']}): no order is taken. To "
+            "trade again: livekit engine stop, then start it with --clear-halt"
+        )
 
 
 def _stop(options: argparse.Namespace) -> None:
@@ -182,7 +195,7 @@ def _kill(options: argparse.Namespace) -> None:
     else:
         print(
             f"{answer['trading']}: {answer['orders_canceled']} orders canceled, new ones are "
-            "refused; restart the engine to trade again"
+            f"refused; restart the engine{' with --clear-halt' * answer['is_kept']} to trade again"
         )
 
 

@@ -72,6 +72,8 @@ class EngineSettings:
         Grid of the equity of recorded runs, such as ``1s``; empty: record no runs.
     raw : str
         Catalog folder to keep the raw frames of a live feed in; empty: none.
+    clear_halt : bool
+        Whether an engine at a venue may trade although an earlier one was halted.
     owner_pid : int
         Process whose end ends the engine; 0 for none.
     risk : dict
@@ -102,6 +104,7 @@ class EngineSettings:
     funding: float = 0.0
     sample: str = "1s"
     raw: str = ""
+    clear_halt: bool = False
     owner_pid: int = 0
     risk: dict[str, float] = field(default_factory=dict)
 

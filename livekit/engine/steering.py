@@ -23,6 +23,7 @@ from numba import types
 
 from livekit import clock
 from livekit.engine.audit import Audit
+from livekit.engine.halting import clear_halt, keep_halt, read_halt
 from livekit.engine.intake import submit_own
 from livekit.errors import ConfigError, NotFoundError
 from livekit.events import (
@@ -49,6 +50,7 @@ _OWN_IDS: Final = 1 << 62  # order ids from here on are the engine's own
 _FLATTEN_EVERY_NS: Final = 50_000_000
 _FLATTEN_WITHIN_NS: Final = 30_000_000_000
 _RESTART: Final = "trading is HALTED until the engine is started again"
+_CLEAR: Final = "trading is HALTED until the engine is started again with --clear-halt"
 
 
 class Steering:
@@ -67,6 +69,21 @@ class Steering:
         self._n_own = 0
         self._asked: TradingState | None = None  # what an operator restricted trading to
         self._flatten_by_ns = self._next_ns = 0
+        self._is_kept = engine.venue.is_remote
+        if self._is_kept:
+            self._take_over_halt()
+
+    def _take_over_halt(self) -> None:
+        """Be halted as an earlier engine of this name was, unless somebody cleared that."""
+        name = self._engine.settings.name
+        if (mark := read_halt(name)) is None:
+            return
+        if self._engine.settings.clear_halt:
+            clear_halt(name)
+            self.audit.note("clear-halt", "engine start", halted_at=mark["at"], by_whom=mark["by"])
+        else:
+            self._engine.core.risk.set_state(TradingState.HALTED)
+            _log.warning("trading halted since %s by %s; %s", mark["at"], mark["by"], _CLEAR)
 
     @property
     def state(self) -> TradingState:
@@ -123,8 +140,14 @@ class Steering:
         before = self.state
         self._end_flattening()
         canceled = self._engine.halt()
+        if self._is_kept:
+            try:
+                keep_halt(self._engine.settings.name, by)
+            except OSError as error:
+                _log.error("halt not kept for the next start: %s", error)
         self.audit.note("kill", by, before=before.name, after="HALTED", orders_canceled=canceled)
-        return {"trading": self.state.name, "orders_canceled": canceled}
+        said = {"trading": self.state.name, "orders_canceled": canceled}
+        return {**said, "is_kept": self._is_kept}
 
     def flatten(self, by: str) -> dict[str, Any]:
         """Cancel every order and begin to close every position.
@@ -264,7 +287,7 @@ class Steering:
 
     def _refuse_when_halted(self, verb: str) -> None:
         if self.state is TradingState.HALTED:
-            raise ConfigError(f"cannot {verb}: {_RESTART}")
+            raise ConfigError(f"cannot {verb}: {_CLEAR if self._is_kept else _RESTART}")
 
     def warm_up(self) -> None:
         """Compile what a request of the engine's own calls, without making one."""

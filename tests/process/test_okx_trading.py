@@ -1,5 +1,6 @@
 """A demo engine as a process: a strategy trades on the simulated exchange, whatever dies."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -78,6 +79,32 @@ def test_kill_switch_cancels_what_rests_at_the_exchange(demo):
     eventually(lambda: len(open_orders(demo)) == 1, "a resting order")
     assert call("main", "kill")["trading"] == "HALTED"
     eventually(lambda: open_orders(demo) == [], "cancellation")
+
+
+def test_halt_outlives_the_engine_until_somebody_clears_it(demo, capsys):
+    assert main(["kill"]) == 0
+    assert "restart the engine with --clear-halt to trade again" in capsys.readouterr().out
+    start = ["engine", "start", "--source", "okx", "--demo", "--env", "sim", "--url", demo.url]
+    start += ["--symbols", "BTC-USDT"]
+    for died in (False, True):
+        if died:
+            os.kill(status()["pid"], signal.SIGKILL)
+            eventually(lambda: main(["ps"]) == 3, "its end")
+        else:
+            assert main(["engine", "stop"]) == 0
+        capsys.readouterr()
+        assert main(start) == 0
+        assert "trading is HALTED since" in capsys.readouterr().out
+        assert status()["trading"] == "HALTED"
+        assert main(["resume"]) != 0
+        assert "--clear-halt" in capsys.readouterr().err
+    assert main(["engine", "stop"]) == 0
+    assert main([*start, "--clear-halt"]) == 0
+    assert "HALTED" not in capsys.readouterr().out
+    assert status()["trading"] == "ACTIVE"
+    assert main(["engine", "stop"]) == 0
+    assert main([*start, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["halted"] is None
 
 
 def test_strategy_that_is_killed_has_its_orders_canceled_at_the_exchange(demo):
