@@ -2,6 +2,7 @@
 
 import json
 import time
+from socket import SHUT_WR
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from livekit.engine.settings import EngineSettings
 from livekit.errors import ConfigError, DeadlineError, NotRunningError
 from livekit.events import BAR, CONNECTION, GAP, HEAD, TRADE, Kind
 from livekit.okx import session as session_module
+from livekit.okx.phases import Send
 
 
 @pytest.fixture
@@ -151,6 +153,15 @@ def test_words_that_nobody_knows_are_ignored_and_the_connection_stays(start, exc
     assert (runner.connection["connects"], runner.adapter.feed.bad_frames) == (1, 0)
     said = [one for one in caplog.messages if "ignored from now on" in one]
     assert len(said) == len(set(said)) == 3
+
+
+def test_socket_that_a_write_finds_dead_is_replaced(start, exchange):
+    runner = start()
+    connection = runner.adapter.feed.connections[0]
+    (websocket,) = connection._sockets.values()
+    websocket._socket.shutdown(SHUT_WR)  # the next write fails, and nothing is to read
+    connection.act([Send(connection.session.primary.number, b"ping")])
+    runner.until(lambda: runner.connection["connects"] == 2 and runner.state == "LIVE")
 
 
 def test_garbage_is_counted_and_the_feed_goes_on(start, exchange):
