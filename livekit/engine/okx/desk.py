@@ -89,11 +89,11 @@ class OrderDesk:
         for row, number, *_ in core.sends[:n].tolist():
             action = _ACTIONS[number]
             order = self._order(row)
+            self._waiting.append(one := self._outgoing(order, action, now_ns))
             if action is Action.NEW:
-                order.expire_ns = now_ns + EXPIRE_NS
+                order.expire_ns = one.expire_ns
             elif action is Action.MODIFY:
-                order.amend_expire_ns = now_ns + EXPIRE_NS
-            self._waiting.append(self._outgoing(order, action, now_ns))
+                order.amend_expire_ns, order.amend_id = one.expire_ns, one.request_id
         core.header["n_sends"] = 0
         going, self._waiting = self._waiting, []
         if len(going) > 1:
@@ -238,8 +238,7 @@ class OrderDesk:
             self.counts["late"] += 1
             self._forget(order)
             return
-        order.venue_id = order.venue_id or word.venue_id
-        order.is_known, order.heard_ns = True, now_ns
+        word = order.note(word, now_ns)
         if word.state not in ORDER_STATES:  # only its fills are certain, all else is asked for
             self._applied.apply_fill(order, word, now_ns)
             order.ask_again(now_ns) if word.is_lookup else order.ask(now_ns)

@@ -201,6 +201,7 @@ class Ticket:
             fill=fill,
             cancel_source=row.cancelSource,
             amend_result="" if is_lookup or not is_plain else row.amendResult,
+            amend_id=row.reqId,
             is_lookup=is_lookup,
         )
 
