@@ -148,7 +148,7 @@ class VenueModel:
         else:
             order.price, order.lots = new
             self.reply(request, Outcome.ACCEPTED)
-            self.push(order.word(amend_result="0"))
+            self.push(order.word(amend_result="0", amend_id=request.request_id))
 
     def reply(self, request, outcome, reject=Reject.VENUE):
         if self.happens("drop_reply"):

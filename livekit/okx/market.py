@@ -311,6 +311,11 @@ class Normalizer:
         if instrument is None:
             return
         key = (push.channel, push.symbol)
+        if push.unknown:
+            self._counts.ignore(f"book action {push.unknown!r}")
+            if self.fail(push.symbol, push.channel, ts_recv):
+                self.broken.append(key)
+            return
         feed = self._feeds.get(key)
         if feed is None:
             feed = self._feeds[key] = BookFeed(push.channel, self._counts)

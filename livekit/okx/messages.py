@@ -4,7 +4,8 @@ Every number of the exchange is a JSON string; it is decoded straight into a flo
 int with bounds, so NaN, infinity, a price that is not positive or a size that is
 negative never gets past this module, and ``""`` (not applicable) stays ``""``. What the
 exchange adds without a version bump is ignored: unknown fields silently, unknown
-channels and events as an `Ignored` message for the caller to log once.
+channels, events and words as an `Ignored` message for the caller to log once. Only a
+book's action that nobody knows is passed on: what it did to the book is not known.
 
 `parse` is the only way in, and `FeedError` the only error out of it, whatever the bytes.
 Source: OKX API v5, "WebSocket", read 2026-08; field sets of 2021 and 2022 as captured.
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from livekit.errors import FeedError
+from livekit.okx.channels import BOOK_CHANNELS, PERIODS, SNAPSHOT_CHANNELS
 
 __all__ = [
     "BOOK_CHANNELS",
@@ -52,24 +54,6 @@ __all__ = [
 
 MAX_FRAME_BYTES: Final = 1 << 20
 """The largest frame read; a snapshot of 400 levels a side is 24 KB."""
-
-BOOK_CHANNELS: Final = frozenset({"books", "books-l2-tbt", "books50-l2-tbt"})
-"""Channels that send a snapshot and then updates."""
-
-SNAPSHOT_CHANNELS: Final = frozenset({"bbo-tbt", "books5"})
-"""Channels that send a whole, shallow book each time."""
-
-_SECOND_NS: Final = 1_000_000_000
-_UNITS: Final = {"s": 1, "m": 60, "H": 3600, "D": 86_400, "W": 604_800}
-PERIODS: Final = {
-    bar: int(bar.removesuffix("utc")[:-1]) * _UNITS[bar.removesuffix("utc")[-1]] * _SECOND_NS
-    for bar in (
-        *("1s", "1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H", "6H", "12H"),
-        *("1D", "2D", "3D", "5D", "1W"),
-        *("6Hutc", "12Hutc", "1Dutc", "2Dutc", "3Dutc", "5Dutc", "1Wutc"),
-    )
-}
-"""Length in ns of every bar that has one; months have none."""
 
 _MAX_LEVELS: Final = 1024
 
@@ -109,7 +93,7 @@ class Trade(Struct, gc=False, frozen=True):
     tradeId: Identity  # noqa: N815
     px: Price
     sz: Size
-    side: Literal["buy", "sell"]
+    side: Word
     ts: Milliseconds
     count: Annotated[int, Meta(ge=1, le=2**31)] = 1
 
@@ -161,7 +145,7 @@ class Candle(Struct, array_like=True, gc=False, frozen=True):
     vol: Size
     volCcy: MaybeSize = ""  # noqa: N815
     volCcyQuote: MaybeSize = ""  # noqa: N815
-    confirm: Literal["0", "1", ""] = ""
+    confirm: Word = ""
 
 
 class Funding(Struct, gc=False, frozen=True):
@@ -198,13 +182,14 @@ class TradePush(Struct, frozen=True):
 
 
 class BookPush(Struct, frozen=True):
-    """Rows of a book channel; `raw` is their JSON, for `parse_book_text`."""
+    """Rows of a book channel; `raw` is their JSON. None of an action that is `unknown`."""
 
     channel: str
     symbol: str
     is_snapshot: bool
     rows: list[BookData]
     raw: Raw
+    unknown: str = ""
 
 
 class CandlePush(Struct, frozen=True):
@@ -283,6 +268,8 @@ class _Envelope(Struct):
     id: Word = ""
 
 
+_SIDES: Final = frozenset({"buy", "sell"})
+_CONFIRMS: Final = frozenset({"0", "1", ""})
 _PONG: Final = Pong()
 _envelope: Final = msgspec.json.Decoder(_Envelope)
 _tickers: Final = msgspec.json.Decoder(list[Ticker], strict=False)
@@ -355,23 +342,39 @@ def _dispatch(envelope: _Envelope) -> Message:
     argument = envelope.arg
     if argument is None:
         return Ignored(f"op {envelope.op}" if envelope.op else "frame without arg")
-    channel, data = argument.channel, envelope.data
+    channel, symbol, data = argument.channel, argument.instId, envelope.data
     if channel == "trades":
-        return TradePush(argument.instId, _trades.decode(data))
+        return _prints(symbol, data)
     if channel in BOOK_CHANNELS or channel in SNAPSHOT_CHANNELS:
-        is_snapshot = channel in SNAPSHOT_CHANNELS or envelope.action == "snapshot"
-        if not is_snapshot and envelope.action != "update":
-            raise msgspec.ValidationError(f"unknown action {envelope.action!r}")
-        return BookPush(channel, argument.instId, is_snapshot, _books.decode(data), data)
+        return _book(channel, symbol, envelope.action, data)
     if channel == "tickers":
-        return TickerPush(argument.instId, _tickers.decode(data))
-    return _dispatch_rare(channel, argument.instId, data)
+        return TickerPush(symbol, _tickers.decode(data))
+    return _dispatch_rare(channel, symbol, data)
+
+
+def _prints(symbol: str, data: Raw) -> Message:
+    rows = _trades.decode(data)
+    strange = [row.side for row in rows if row.side not in _SIDES]
+    return Ignored(f"trade side {strange[0]!r}") if strange else TradePush(symbol, rows)
+
+
+def _book(channel: str, symbol: str, action: str, data: Raw) -> BookPush:
+    is_snapshot = channel in SNAPSHOT_CHANNELS or action == "snapshot"
+    if is_snapshot or action == "update":
+        return BookPush(channel, symbol, is_snapshot, _books.decode(data), data)
+    if not action:
+        raise msgspec.ValidationError("a book's frame has no action")
+    return BookPush(channel, symbol, is_snapshot, [], data, action)
 
 
 def _dispatch_rare(channel: str, symbol: str, data: Raw) -> Message:
     period = PERIODS.get(channel.removeprefix("candle"))
     if period is not None:
-        return CandlePush(channel, symbol, period, _candles.decode(data))
+        bars = _candles.decode(data)
+        strange = [row.confirm for row in bars if row.confirm not in _CONFIRMS]
+        if strange:
+            return Ignored(f"candle confirm {strange[0]!r}")
+        return CandlePush(channel, symbol, period, bars)
     if channel == "funding-rate":
         return FundingPush(symbol, _funding.decode(data))
     if channel == "instruments":

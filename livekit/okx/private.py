@@ -6,7 +6,8 @@ the reply of the request that caused them, and do not say what happened while we
 away (PROTOCOL 6.1 and 12.2 have the rules, the account keeps them).
 
 `parse_private` is the only way in, and `FeedError` the only error out of it, whatever the
-bytes. Unknown channels and events become `Ignored`, for the caller to log once.
+bytes. Unknown channels and events become `Ignored`; words that nobody knows stay in their
+rows and are named in `strange`. Both are for the caller to log once.
 Source: OKX API v5, "WebSocket", read 2026-08; field sets of 2022, 2023 and 2026 as captured.
 Layer 2. Pure.
 """
@@ -21,6 +22,7 @@ from livekit.errors import FeedError
 from livekit.okx.messages import MAX_FRAME_BYTES, Ack, Failure, Ignored, Notice, Pong
 from livekit.okx.replies import REFUSALS, Reply, excerpt, parse_reply
 from livekit.okx.rows import AccountRow, BalanceRow, Fill, OrderRow, PositionRow
+from livekit.okx.vocabulary import PUSH_EVENTS, strange_words
 
 __all__ = [
     "AccountPush",
@@ -46,12 +48,14 @@ class OrderPush(Struct, frozen=True):
     """Rows of ``orders``: each the complete order, never a change of it."""
 
     rows: list[OrderRow]
+    strange: tuple[str, ...] = ()
 
 
 class FillPush(Struct, frozen=True):
     """Rows of ``fills``: fast and partial, VIP only."""
 
     rows: list[Fill]
+    strange: tuple[str, ...] = ()
 
 
 class AccountPush(Struct, frozen=True):
@@ -72,6 +76,7 @@ class AccountPush(Struct, frozen=True):
     page: int
     is_last: bool
     rows: list[AccountRow]
+    strange: tuple[str, ...] = ()
 
 
 class PositionPush(Struct, frozen=True):
@@ -81,6 +86,7 @@ class PositionPush(Struct, frozen=True):
     page: int
     is_last: bool
     rows: list[PositionRow]
+    strange: tuple[str, ...] = ()
 
 
 class BalancePush(Struct, frozen=True):
@@ -89,6 +95,7 @@ class BalancePush(Struct, frozen=True):
     page: int
     is_last: bool
     rows: list[BalanceRow]
+    strange: tuple[str, ...] = ()
 
 
 class LoginDone(Struct, frozen=True):
@@ -180,16 +187,22 @@ def parse_private(frame: bytes) -> PrivateMessage:
 def _push(channel: str, envelope: _Envelope) -> PrivateMessage:
     data = envelope.data
     if channel == "orders":
-        return OrderPush(_orders.decode(data))
+        orders = _orders.decode(data)
+        return OrderPush(orders, strange_words(orders))
     event, page, is_last = envelope.eventType, envelope.curPage or 0, envelope.lastPage
+    strange: tuple[str, ...] = () if event in PUSH_EVENTS else (f"eventType {event!r}",)
     if channel == "account":
-        return AccountPush(event, page, is_last, _accounts.decode(data))
+        return AccountPush(event, page, is_last, _accounts.decode(data), strange)
     if channel == "positions":
-        return PositionPush(event, page, is_last, _positions.decode(data))
+        positions = _positions.decode(data)
+        strange += strange_words(positions)
+        return PositionPush(event, page, is_last, positions, strange)
     if channel == "balance_and_position":
-        return BalancePush(page, is_last, _balances.decode(data))
+        balances = _balances.decode(data)
+        return BalancePush(page, is_last, balances, strange_words(balances))
     if channel == "fills":
-        return FillPush(_fills.decode(data))
+        fills = _fills.decode(data)
+        return FillPush(fills, strange_words(fills))
     return Ignored(f"channel {channel}")
 
 

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 __all__ = [
     "MAX_AMOUNT",
+    "ORDER_STATES",
     "TERMINAL_STATES",
     "AccountRow",
     "BalanceRow",
@@ -34,6 +35,9 @@ MAX_AMOUNT: Final = 1e24
 
 TERMINAL_STATES: Final = frozenset({"filled", "canceled", "mmp_canceled"})
 """States after which nothing of an order counts any more."""
+
+ORDER_STATES: Final = TERMINAL_STATES | {"live", "partially_filled"}
+"""States of an order that are known; of another nothing may be concluded."""
 
 Price: TypeAlias = Annotated[float, Meta(gt=0, lt=1e12)]
 Size: TypeAlias = Annotated[float, Meta(ge=0, lt=1e18)]
@@ -65,7 +69,7 @@ class OrderRow(Struct, gc=False, frozen=True):
 
     instId: Symbol
     ordId: Annotated[str, Meta(min_length=1, max_length=64)]
-    side: Literal["buy", "sell"]
+    side: Word
     state: Word
     ordType: Word
     sz: Size
@@ -130,7 +134,7 @@ class Fill(Struct, gc=False, frozen=True):
     instId: Symbol
     tradeId: TradeId
     ordId: Id
-    side: Literal["buy", "sell"]
+    side: Word
     fillPx: MaybePrice
     fillSz: Size
     ts: Milliseconds

@@ -1,9 +1,11 @@
 """The order desk under every fault: nothing sent twice, nothing guessed, all proven at rest."""
 
-from desk import SPOT, Desk
-from venue_model import MS, Faults, VenueModel
+import itertools
 
-from livekit.events import OrderStatus
+from desk import SPOT, Desk
+from venue_model import LOT, MS, Faults, VenueModel
+
+from livekit.events import OrderStatus, Side
 from livekit.trading.sending import on_request_live
 
 STATES = {"filled": OrderStatus.FILLED, "canceled": OrderStatus.CANCELED}
@@ -82,6 +84,11 @@ def test_any_seed_of_faults_ends_as_the_venue_has_it(scale):
     assert wrong == {}
 
 
+def test_result_of_an_earlier_modification_that_comes_again_says_nothing_of_the_next():
+    for seed in (4807, 6725):  # found among 10,000
+        assert check(run(seed)) == []
+
+
 def test_all_is_proven_within_five_seconds_of_the_last_expiry_once_the_venue_is_back():
     for seed in range(200):
         model = run(seed)
@@ -93,3 +100,47 @@ def test_without_faults_nothing_is_unknown_and_nothing_is_asked():
     model = run(1, Faults(fill=0.5))
     assert model.orders.counts["unknown"] == 0
     assert check(model) == []
+
+
+def placed(model):
+    """Let the venue have an order that was asked for; return its row and truth."""
+    model.desk.limit(1, Side.BUY, 10 * LOT, 95.0)
+    model.pump()
+    model.step(200)
+    (truth,) = model.truth.values()
+    return model.desk.core.orders[1], truth
+
+
+def test_state_that_nobody_knows_books_its_fills_and_is_looked_up_until_it_is_plain():
+    model = VenueModel(Live(), 1, Faults(fill=0.0))
+    row, truth = placed(model)
+    truth.state, truth.filled, truth.cost = "resting", 4, 4 * LOT * 95.0
+    model.orders.hear(truth.word(), model.now)
+    assert OrderStatus(int(row["status"])) is OrderStatus.ACCEPTED
+    assert model.orders.n_asked == 1
+    model.orders.hear_lookup(truth.word(is_lookup=True), model.now)
+    assert (OrderStatus(int(row["status"])), int(row["filled_lots"])) == (
+        *(OrderStatus.PARTIALLY_FILLED, 4),
+    )
+    assert model.orders.n_asked == 1  # still not known to be open or to have ended
+    truth.state = "canceled"
+    model.orders.hear_lookup(truth.word(is_lookup=True), model.now)
+    assert OrderStatus(int(row["status"])) is OrderStatus.CANCELED
+    assert (model.orders.n_asked, model.orders.n_open) == (0, 0)
+
+
+def test_look_ups_of_a_state_that_nobody_knows_do_not_come_fast_for_ever():
+    model = VenueModel(Live(), 1, Faults(fill=0.0))
+    _, truth = placed(model)
+    truth.state = "resting"
+    model.orders.hear(truth.word(), model.now)
+    asked = []
+    for _ in range(200):
+        model.now += 100 * MS
+        for _query in model.orders.queries(model.now):
+            asked.append(model.now)
+            model.orders.hear_lookup(truth.word(is_lookup=True), model.now)
+    waits = [(b - a) // MS for a, b in itertools.pairwise(asked)]
+    assert waits[0] >= 500
+    assert waits[-1] >= 5_000
+    assert len(waits) < 12

@@ -2,6 +2,7 @@
 
 import json
 import time
+from socket import SHUT_WR
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from livekit.engine.settings import EngineSettings
 from livekit.errors import ConfigError, DeadlineError, NotRunningError
 from livekit.events import BAR, CONNECTION, GAP, HEAD, TRADE, Kind
 from livekit.okx import session as session_module
+from livekit.okx.phases import Send
 
 
 @pytest.fixture
@@ -118,6 +120,48 @@ def test_gap_takes_the_price_back_and_asks_once(start, exchange):
     runner.until(lambda: runner.quotes()[-1] == (99.0, 100.0))
     assert len(exchange.sent("subscribe", "books")) == 2
     assert runner.adapter.describe()["feed"]["stale"] == []
+
+
+def test_action_of_a_book_that_nobody_knows_is_a_gap_and_asks_once(start, exchange, caplog):
+    runner = start()
+    exchange.is_mute = True
+    for _ in range(12):  # more than the bad frames in a row that end a connection
+        exchange.push("books", "BTC-USDT", [{"x": 1}], action="merge")
+    runner.until(lambda: np.isnan(runner.quotes()[-1][0]))
+    runner.until(lambda: exchange.sent("unsubscribe", "books"))
+    ignored = runner.adapter.feed.normalizer.counts.ignored
+    runner.until(lambda: ignored.get("book action 'merge'") == 12)
+    exchange.send_snapshot("BTC-USDT", price=99.0)
+    runner.until(lambda: runner.quotes()[-1] == (99.0, 100.0))
+    assert len(runner.rows(Kind.GAP, GAP)) == 1
+    shown = runner.connection
+    assert (shown["resyncs"], shown["connects"], runner.adapter.feed.bad_frames) == (1, 1, 0)
+    said = [one for one in caplog.messages if "'merge'" in one]
+    assert len(said) == 1
+
+
+def test_words_that_nobody_knows_are_ignored_and_the_connection_stays(start, exchange, caplog):
+    runner = start()
+    row = {"instId": "BTC-USDT", "tradeId": "1", "px": "1", "sz": "1", "ts": now_ms()}
+    for _ in range(12):
+        exchange.push("trades", "BTC-USDT", [row | {"side": "hold"}])
+        exchange.socket.send('{"event":"brand-new"}')
+        exchange.push("brand-new", "BTC-USDT", [])
+    exchange.send_trade("BTC-USDT", 7, 100.6)
+    (trade,) = runner.until(lambda: runner.rows(Kind.TRADE, TRADE))
+    assert trade["trade_id"] == 7
+    assert (runner.connection["connects"], runner.adapter.feed.bad_frames) == (1, 0)
+    said = [one for one in caplog.messages if "ignored from now on" in one]
+    assert len(said) == len(set(said)) == 3
+
+
+def test_socket_that_a_write_finds_dead_is_replaced(start, exchange):
+    runner = start()
+    connection = runner.adapter.feed.connections[0]
+    (websocket,) = connection._sockets.values()
+    websocket._socket.shutdown(SHUT_WR)  # the next write fails, and nothing is to read
+    connection.act([Send(connection.session.primary.number, b"ping")])
+    runner.until(lambda: runner.connection["connects"] == 2 and runner.state == "LIVE")
 
 
 def test_garbage_is_counted_and_the_feed_goes_on(start, exchange):

@@ -356,3 +356,28 @@ def test_kinds_of_ignored_messages_are_bounded(normalizer):
     ignored = normalizer.counts.ignored
     assert len(ignored) == 257
     assert ignored["others"] == 400 - 256
+
+
+def test_book_of_an_unknown_action_gives_no_price_until_its_next_snapshot(normalizer):
+    feed(normalizer, SNAPSHOT)
+    strange = book([["101", "9"]], [], seq=11, prev=10).replace(b'"update"', b'"merge"')
+    assert kinds(feed(normalizer, strange)) == [Kind.GAP, Kind.QUOTE, Kind.BOOK]
+    assert normalizer.broken == [("books", "BTC-USDT")]
+    assert normalizer.counts.ignored == {"book action 'merge'": 1}
+    assert feed(normalizer, book([["101", "5"]], [], seq=12, prev=11)) == []
+    assert feed(normalizer, strange) == []  # nothing was believed: nothing breaks
+    assert normalizer.broken == []
+    assert kinds(feed(normalizer, SNAPSHOT)) == [Kind.QUOTE, Kind.BOOK]
+
+
+def test_book_of_an_unknown_action_is_ignored_where_no_book_is_kept(normalizer):
+    strange = SNAPSHOT.replace(b'"snapshot"', b'"merge"')
+    assert feed(normalizer, strange) == []
+    assert feed(normalizer, strange.replace(b"BTC-USDT", b"ABC-USDT")) == []
+    assert normalizer.broken == []
+
+
+def test_print_of_an_unknown_side_is_ignored_and_the_next_is_not(normalizer):
+    assert feed(normalizer, trade(1, ts=2_000, side="hold")) == []
+    assert normalizer.counts.ignored == {"trade side 'hold'": 1}
+    assert kinds(feed(normalizer, trade(2, ts=2_000))) == [Kind.TRADE]

@@ -112,6 +112,22 @@ def test_messages_that_are_no_data_are_told_apart(frame, message):
     assert parse(frame) == message
 
 
+def test_unknown_words_are_ignored_by_name():
+    assert parse(trade_frame(side="hold")) == Ignored("trade side 'hold'")
+    row = ["1", "2", "2", "2", "2", "1", "1", "1", "9"]
+    push = {"arg": {"channel": "candle1m", "instId": "BTC-USDT"}, "data": [row]}
+    assert parse(json.dumps(push).encode()) == Ignored("candle confirm '9'")
+
+
+def test_unknown_action_of_a_book_is_passed_on_without_its_rows():
+    push = parse(book_frame(["x", "y"], action="merge"))
+    assert (push.symbol, push.unknown, push.is_snapshot, push.rows) == (
+        *("BTC-USDT", "merge", False, []),
+    )
+    with pytest.raises(FeedError, match="no action"):
+        parse(book_frame(["1", "1"], action=""))
+
+
 def test_unknown_fields_are_ignored():
     assert parse(trade_frame(brandNew={"a": [1]})).rows[0].px == 1.5
 
@@ -135,7 +151,7 @@ def test_size_out_of_bounds_is_refused(size):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"side": "hold"},
+        {"side": "x" * 65},
         {"tradeId": "x"},
         {"tradeId": str(2**63)},
         {"ts": "-1"},
@@ -162,7 +178,6 @@ def test_trade_with_an_impossible_field_is_refused(fields):
         b'{"arg":{"channel":"trades","instId":"A"},"data":[{"instId":"\xff"}]}',
         b'{"arg":{"channel":"trades","instId":"A"},"data":NaN}',
         b'{"arg":{"channel":"trades","instId":"A"}}',
-        b'{"arg":{"channel":"books","instId":"A"},"action":"replace","data":[]}',
         b'{"arg":{"channel":"books","instId":"A"},"data":[]}',
         b'{"data":' + b"[" * 400 + b"]" * 400 + b',"event":3}',
         b'{"data":' + b"[" * 200_000 + b"]" * 200_000 + b"}",

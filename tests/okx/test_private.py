@@ -93,3 +93,40 @@ def test_fees_and_switch_parse():
     assert (fee.feeGroup[0].taker, fee.feeGroup[0].maker, fee.taker) == (-0.0005, -0.0002, "")
     switch = rest.parse_cancel_all_after(b'{"code":"0","data":[{"triggerTime":"0","ts":"5"}]}')
     assert (switch.triggerTime, switch.tag) == (0, "")
+
+
+ORDER = {
+    "instId": "X-Y",
+    "ordId": "1",
+    "side": "buy",
+    "state": "live",
+    "ordType": "limit",
+    "sz": "2",
+    "uTime": "5",
+    "cTime": "5",
+}
+
+
+def test_words_that_nobody_knows_stay_and_are_named():
+    words = {"side": "hold", "state": "resting", "ordType": "peg", "execType": "X"}
+    words |= {"posSide": "up", "amendResult": "7"}
+    push = parse(arg={"channel": "orders"}, data=[ORDER, ORDER | words])
+    assert sorted(push.strange) == sorted(f"{name} {word!r}" for name, word in words.items())
+    assert [row.state for row in push.rows] == ["live", "resting"]
+    assert parse(arg={"channel": "orders"}, data=[ORDER]).strange == ()
+
+
+def test_words_of_the_other_channels_are_named_too():
+    position = {"instId": "X-Y-SWAP", "posId": "1", "pos": "3", "uTime": "5", "posSide": "up"}
+    push = parse(arg={"channel": "positions"}, eventType="new", data=[position])
+    assert push.strange == ("eventType 'new'", "posSide 'up'")
+    assert parse(arg={"channel": "account"}, eventType="new", data=[]).strange == (
+        "eventType 'new'",
+    )
+    row = {"pTime": "5", "eventType": "gift"}
+    assert parse(arg={"channel": "balance_and_position"}, data=[row]).strange == (
+        "eventType 'gift'",
+    )
+    fill = {"instId": "X-Y", "fillSz": "2", "fillPx": "3", "side": "hold", "ts": "5", "ordId": "1"}
+    push = parse(arg={"channel": "fills"}, data=[fill | {"tradeId": "9"}])
+    assert push.strange == ("side 'hold'",)

@@ -133,6 +133,9 @@ class Connection:
     def _watch(self, number: int, websocket: WebSocket) -> None:
         """Keep the selector up to date: descriptor and mask change while a socket opens."""
         assert self._selector is not None
+        if websocket.state is WebSocketState.CLOSED:  # a closed descriptor breaks the selector
+            self._unwatch(number)
+            return
         wanted = (websocket.fileno(), websocket.events)
         known = self._registered.get(number)
         if known == wanted:
@@ -140,10 +143,8 @@ class Connection:
         if known is not None and known[0] != wanted[0]:
             self._selector.unregister(known[0])
             known = None
-        if known is None:
-            self._selector.register(wanted[0], wanted[1], lambda: self._ready(number))
-        else:
-            self._selector.modify(wanted[0], wanted[1], lambda: self._ready(number))
+        put = self._selector.register if known is None else self._selector.modify
+        put(wanted[0], wanted[1], lambda: self._ready(number))
         self._registered[number] = wanted
 
     def _unwatch(self, number: int) -> None:
@@ -244,8 +245,7 @@ class Connection:
                 websocket = self._sockets.get(action.link)
                 if websocket is not None:
                     websocket.send(action.frame)
-                    if websocket.state is not WebSocketState.CLOSED:
-                        self._watch(action.link, websocket)
+                    self._watch(action.link, websocket)
             elif isinstance(action, Open):
                 self._open(action.link)
             elif isinstance(action, Close):
@@ -262,7 +262,7 @@ class Connection:
         websocket = self._sockets.get(number)
         if websocket is not None:
             websocket.send_in_place(text, n)
-            if websocket.wants_write and websocket.state is not WebSocketState.CLOSED:
+            if websocket.state is WebSocketState.CLOSED or websocket.wants_write:
                 self._watch(number, websocket)
 
     def _tell(self, action: Up | Down | Swap | Alarm) -> None:

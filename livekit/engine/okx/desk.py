@@ -25,6 +25,7 @@ from livekit.engine.okx.words import (
 )
 from livekit.events import Action, OrderStatus, Reject
 from livekit.okx.codes import CANCEL_REASONS
+from livekit.okx.rows import ORDER_STATES
 from livekit.trading.core import TradingCore
 from livekit.trading.sending import end_send
 from livekit.trading.venue import (
@@ -88,11 +89,11 @@ class OrderDesk:
         for row, number, *_ in core.sends[:n].tolist():
             action = _ACTIONS[number]
             order = self._order(row)
+            self._waiting.append(one := self._outgoing(order, action, now_ns))
             if action is Action.NEW:
-                order.expire_ns = now_ns + EXPIRE_NS
+                order.expire_ns = one.expire_ns
             elif action is Action.MODIFY:
-                order.amend_expire_ns = now_ns + EXPIRE_NS
-            self._waiting.append(self._outgoing(order, action, now_ns))
+                order.amend_expire_ns, order.amend_id = one.expire_ns, one.request_id
         core.header["n_sends"] = 0
         going, self._waiting = self._waiting, []
         if len(going) > 1:
@@ -237,9 +238,11 @@ class OrderDesk:
             self.counts["late"] += 1
             self._forget(order)
             return
-        order.venue_id = order.venue_id or word.venue_id
-        order.is_known = True
-        order.heard_ns = now_ns
+        word = order.note(word, now_ns)
+        if word.state not in ORDER_STATES:  # only its fills are certain, all else is asked for
+            self._applied.apply_fill(order, word, now_ns)
+            order.ask_again(now_ns) if word.is_lookup else order.ask(now_ns)
+            return
         self._settle_lost(order, word, now_ns)
         self._apply_amendment(order, word, now_ns)
         if not self._applied.apply_fill(order, word, now_ns):
@@ -313,16 +316,13 @@ class OrderDesk:
             order.last_word = word
             return
         was_asked = self._end_pending(order, Action.CANCEL)
-        address = self._core.address
-        if word.state != "filled" and self._applied.status(order) < OrderStatus.FILLED:
-            if was_asked or word.cancel_source == "1":
-                apply_canceled(address, order.row, int(Action.CANCEL), int(Reject.NONE), now_ns)
-            else:
-                reason = CANCEL_REASONS.get(word.cancel_source, Reject.VENUE)
-                apply_canceled(address, order.row, int(Action.NEW), int(reason), now_ns)
-        elif word.state == "filled" and self._applied.status(order) < OrderStatus.FILLED:
+        if self._applied.status(order) < OrderStatus.FILLED:
             # The venue calls filled what it cut to what had filled (an amendment below it).
-            apply_canceled(address, order.row, int(Action.NEW), int(Reject.VENUE), now_ns)
+            if word.state != "filled" and (was_asked or word.cancel_source == "1"):
+                action, reason = Action.CANCEL, Reject.NONE
+            else:
+                action, reason = Action.NEW, CANCEL_REASONS.get(word.cancel_source, Reject.VENUE)
+            apply_canceled(self._core.address, order.row, int(action), int(reason), now_ns)
         self._forget(order)
 
     # Look-ups.

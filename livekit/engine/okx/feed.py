@@ -228,6 +228,7 @@ class Feed:
         try:
             message = parse(frame)
             if not isinstance(message, BookPush | TradePush | TickerPush | CandlePush):
+                self._bad_in_a_row = 0
                 connection.keep(ts_recv, frame)
                 self._hear(connection, link, message, read_ns)
                 return
@@ -246,6 +247,8 @@ class Feed:
         if isinstance(message, BookPush | TradePush):
             self.normalizer.learn(frame, message)
         connection.note_push(link, message, self.normalizer.broken, read_ns)
+        if isinstance(message, BookPush) and message.unknown:
+            self._note_ignored()
 
     def put(self, n: int, read_ns: int) -> None:
         """Put the normalizer's first `n` slots through the engine, and measure it."""
@@ -291,6 +294,10 @@ class Feed:
             if isinstance(message, FundingPush):
                 argument = Argument("funding-rate", message.symbol)
                 connection.act(connection.session.seen(link.number, argument, now))
+        self._note_ignored()
+
+    def _note_ignored(self) -> None:
+        """Log what is passed over, each kind once."""
         for what in self.normalizer.counts.ignored.keys() - self._seen:
             self._seen.add(what)
             _log.warning("ignored from now on: %s", what)

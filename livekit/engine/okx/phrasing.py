@@ -19,6 +19,7 @@ from livekit.events import REDUCE_ONLY, OrderType
 from livekit.instruments import Instrument
 from livekit.okx.decimals import price_text
 from livekit.okx.rows import OrderRow
+from livekit.okx.vocabulary import AMEND_RESULTS
 
 __all__ = ["OPERATIONS", "OrderFields", "Steps", "Ticket"]
 
@@ -187,6 +188,7 @@ class Ticket:
         average = float(row.avgPx or 0.0)
         fee = self._cost(row.fee or 0.0, row.feeCcy, average)
         fee += self._cost(row.rebate or 0.0, row.rebateCcy, average)
+        is_plain = row.amendResult in AMEND_RESULTS
         return Word(
             client_id=row.clOrdId,
             venue_id=row.ordId,
@@ -198,7 +200,8 @@ class Ticket:
             fee=fee,
             fill=fill,
             cancel_source=row.cancelSource,
-            amend_result="" if is_lookup else row.amendResult,
+            amend_result="" if is_lookup or not is_plain else row.amendResult,
+            amend_id=row.reqId,
             is_lookup=is_lookup,
         )
 

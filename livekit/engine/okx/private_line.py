@@ -31,6 +31,7 @@ _log: Final = logging.getLogger(__name__)
 
 _LOOK_NS: Final = 100_000_000
 _MAX_BAD_FRAMES: Final = 10
+_MAX_SEEN: Final = 256
 
 
 class Listener(Protocol):
@@ -141,6 +142,7 @@ class PrivateLine:
             self._refuse(connection, link, error)
             return
         self._bad_in_a_row = 0
+        self._note_strange(getattr(message, "strange", ()))
         now = clock.monotonic_ns()
         if isinstance(message, OrderPush):
             self._listener.hear_orders(message)
@@ -154,11 +156,16 @@ class PrivateLine:
             if message.is_exceeded:
                 _log.error("channel %s has too many connections; close others", message.channel)
         elif isinstance(message, Ignored):
-            if message.what not in self._seen:
-                self._seen.add(message.what)
-                _log.warning("ignored from now on: %s", message.what)
+            self._note_strange((message.what,))
         else:
             self._listener.hear_account(message)
+
+    def _note_strange(self, found: tuple[str, ...]) -> None:
+        """Log what nobody knows, each once; beyond a bound of them no more."""
+        for what in found:
+            if what not in self._seen and len(self._seen) < _MAX_SEEN:
+                self._seen.add(what)
+                _log.warning("ignored from now on: %s", what)
 
     def announce(self, connection: Connection) -> None:
         """Take note that the session is live."""

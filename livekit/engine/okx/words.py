@@ -3,7 +3,7 @@
 Layer 4. Pure.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from livekit.events import Action
@@ -88,6 +88,8 @@ class Word:
         The fill of this event; None in a look-up.
     amend_result : str
         ``""`` none, ``"0"`` done, others refused.
+    amend_id : str
+        Request id of the modification that `amend_result` is of.
     """
 
     client_id: str
@@ -101,6 +103,7 @@ class Word:
     fill: Fill | None = None
     cancel_source: str = ""
     amend_result: str = ""
+    amend_id: str = ""
     is_lookup: bool = False
 
 
@@ -113,6 +116,7 @@ class KnownOrder:
     instrument: int
     expire_ns: int = 0  # after which the venue takes it no more
     amend_expire_ns: int = 0  # the same of its modification
+    amend_id: str = ""  # request id of its last modification
     venue_id: str = ""
     applied_lots: int = 0
     applied_cost: float = 0.0
@@ -131,6 +135,16 @@ class KnownOrder:
         """Return a request about it."""
         name, ids = f"r{serial}", (self.client_id, self.venue_id)
         return Outgoing(name, action, self.row, *ids, self.instrument, expire_ns)
+
+    def note(self, word: Word, now_ns: int) -> Word:
+        """Note that the venue spoke of it; return the word as it concerns the last modification.
+
+        The result of an earlier one may come twice, and late: it says nothing of this one.
+        """
+        self.venue_id = self.venue_id or word.venue_id
+        self.is_known, self.heard_ns = True, now_ns
+        is_other = word.amend_result != "" and word.amend_id != self.amend_id
+        return replace(word, amend_result="") if is_other else word
 
     def ask(self, now_ns: int) -> None:
         """Want it looked up soon."""
