@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from livekit.config import check_name, private_folder, state_root
+from livekit.engine.audit import audit_path
 
 __all__ = ["clear_halt", "keep_halt", "read_halt"]
 
 
 def _path(engine: str) -> Path:
-    return private_folder(state_root() / check_name(engine, "engine")) / "halted.json"
+    return audit_path(engine).with_name("halted.json")
 
 
 def keep_halt(engine: str, by: str) -> None:

@@ -103,6 +103,7 @@ def test_halt_outlives_the_engine_until_somebody_clears_it(demo, capsys):
     assert "HALTED" not in capsys.readouterr().out
     assert status()["trading"] == "ACTIVE"
     assert main(["engine", "stop"]) == 0
+    capsys.readouterr()
     assert main([*start, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["halted"] is None
 
