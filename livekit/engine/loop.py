@@ -325,7 +325,8 @@ class EventEngine:
         self.core.risk.set_gate(slot.ring, Gate.FENCED)
         canceled = self._cancel(slot.ring)
         errors = int(slot.segment.strategy_counters["errors"])
-        self.recorder.end(slot.ring, slot.name, slot.segment.spec, self.manager.instruments, errors)
+        what = (slot.name, slot.segment.spec, self.manager.instruments, errors)
+        self.recorder.leave(slot.ring, *what)
         if canceled:
             _log.info("orders canceled name=%s count=%d reason=%s", slot.name, canceled, reason)
 

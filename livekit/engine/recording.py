@@ -41,6 +41,8 @@ __all__ = ["Recorder", "describe_engine", "make_core", "plan_funding"]
 _log: Final = logging.getLogger(__name__)
 
 _FIRST_ROWS: Final = 4 * LEDGER_MARGIN
+_LAST_WORDS_NS: Final = 5_000_000_000
+_LOOK_NS: Final = 20_000_000
 _YEAR_NS: Final = 366 * 86_400_000_000_000
 
 
@@ -154,10 +156,13 @@ class Recorder:
         self._writers: list[threading.Thread] = []
         self._ledgers: dict[int, Ledger] = {}
         self._began: dict[int, tuple[str, float, int]] = {}
+        self._leaving: dict[int, tuple[int, tuple[str, dict[str, Any], list[Instrument], int]]] = {}
+        self._looked_ns = 0
 
     def begin(self, ring: int) -> None:
-        """Record a strategy from its next event on."""
+        """Record a strategy from its next event on; an earlier run of it ends here."""
         core = self._core
+        self._end_leaving(ring)
         ledger = Ledger(
             core.address,
             core.max_orders,
@@ -179,6 +184,36 @@ class Recorder:
         for ledger in self._ledgers.values():
             ledger.grow(2 * LEDGER_MARGIN)
         self._pump["ledger_full"] = 0
+        if self._leaving:
+            self._look_at_leaving(clock.monotonic_ns())
+
+    def leave(
+        self, ring: int, name: str, spec: dict[str, Any], instruments: list[Instrument], errors: int
+    ) -> None:
+        """End a run once the last of its orders has ended, or after 5 s; see `end`.
+
+        On paper that is at once; a venue says later what became of an order.
+        """
+        if ring in self._ledgers and ring not in self._leaving:
+            by_ns = clock.monotonic_ns() + _LAST_WORDS_NS
+            self._leaving[ring] = by_ns, (name, spec, instruments, errors)
+            self._looked_ns = 0
+            self._look_at_leaving(clock.monotonic_ns())
+
+    def _look_at_leaving(self, now_ns: int) -> None:
+        if now_ns - self._looked_ns < _LOOK_NS:
+            return
+        self._looked_ns = now_ns
+        for ring, (by_ns, (name, *_)) in list(self._leaving.items()):
+            n_open = len(self._core.router.open_orders(ring))
+            if n_open and now_ns > by_ns:
+                _log.warning("run ended with open orders name=%s count=%d", name, n_open)
+            if not n_open or now_ns > by_ns:
+                self._end_leaving(ring)
+
+    def _end_leaving(self, ring: int) -> None:
+        if ring in self._leaving:
+            self.end(ring, *self._leaving.pop(ring)[1])
 
     def end(
         self, ring: int, name: str, spec: dict[str, Any], instruments: list[Instrument], errors: int
@@ -209,7 +244,9 @@ class Recorder:
         return folder
 
     def close(self) -> None:
-        """Wait until every run is written."""
+        """End what still runs and wait until every run is written."""
+        for ring in list(self._leaving):
+            self._end_leaving(ring)
         for writer in self._writers:
             writer.join()
 

@@ -260,6 +260,8 @@ class StrategyManager:
     def unregister_strategy(self, slot: StrategySlot, reason: str) -> None:
         """Forget a strategy whose process is gone, and remove its segment."""
         self.close(slot, reason)
+        # Reports may still come, of orders on a venue: they are not counted in memory that goes.
+        self.order_sides[slot.ring : slot.ring + 1] = 0
         os.close(slot.pidfd)
         slot.segment.file.unlink()
         del self.slots[slot.name]

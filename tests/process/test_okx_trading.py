@@ -10,6 +10,7 @@ from engines import eventually, row, status
 
 pytest.importorskip("aiohttp")
 
+import livekit as lk
 from livekit.cli.main import main
 from livekit.engine.attach import AttachRequest, attach
 from livekit.engine.client import call
@@ -54,6 +55,11 @@ def open_orders(exchange):
     return exchange.call(look)
 
 
+def held(exchange):
+    """Return the bitcoin that the account has at the exchange."""
+    return exchange.call(lambda: float(exchange.exchange.world.accounts["bob"].balances["BTC"]))
+
+
 def attach_resting():
     attach("main", AttachRequest(RESTING, "resting"))
     eventually(lambda: row("resting")["fills"] >= 1, "a fill")
@@ -72,6 +78,40 @@ def test_strategy_trades_is_reported_and_recorded_and_leaves_nothing_open(demo, 
     assert stop_engine("main")["leftovers"] == []
     (run,) = runs()
     assert (run.label, run.kind) == ("resting", "demo")
+
+
+def test_run_has_the_last_words_about_its_orders_although_they_come_after_it_left(demo):
+    attach_resting()
+    eventually(lambda: len(open_orders(demo)) == 1, "a resting order")
+    demo.misbehave("delay", connection="private", seconds=1.0)
+    call("main", "detach", name="resting")
+    try:
+        (saved,) = eventually(runs, "the run")
+    finally:
+        demo.call(demo.exchange.faults.clear)
+    statuses = lk.run(saved.name).orders["status"].tolist()
+    assert sorted(statuses) == ["canceled", "filled"]
+    assert status()["state"] == "running"
+
+
+def test_flatten_cancels_and_closes_at_the_exchange_with_orders_that_only_reduce(demo):
+    attach_resting()
+    eventually(lambda: len(open_orders(demo)) == 1, "a resting order")
+    before = held(demo)
+    done = call("main", "flatten")
+    assert (done["orders_canceled"], done["positions"]) == (1, 1)
+    eventually(lambda: row("resting")["position"] == {}, "flat")
+    eventually(lambda: open_orders(demo) == [], "cancellation")
+    assert held(demo) == pytest.approx(before - 0.001, abs=1e-9)
+    assert status()["trading"] == "REDUCING"
+
+
+def test_cancel_of_a_strategys_orders_cancels_at_the_exchange(demo):
+    attach_resting()
+    eventually(lambda: len(open_orders(demo)) == 1, "a resting order")
+    assert main(["cancel", "resting"]) == 0
+    eventually(lambda: open_orders(demo) == [], "cancellation")
+    assert row("resting")["position"] == {"BTC-USDT": 0.001}
 
 
 def test_kill_switch_cancels_what_rests_at_the_exchange(demo):
