@@ -18,6 +18,7 @@ ALLOWED_LAYERS = {
     "instruments": {0},
     "config": {0},
     "bundled": {0},
+    "progress": {0},
     "version": {0},
     "book": {1},
     "ring": {1},

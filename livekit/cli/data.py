@@ -4,18 +4,18 @@ Layer 5.
 """
 
 import argparse
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from livekit.cli import data_files
 from livekit.cli.output import add_json, print_json, print_table
+from livekit.progress import Progress
 
 __all__ = ["add_parsers", "run_check", "run_generate", "run_list"]
 
 _DEFAULT_DATA: Final = "replay_data"
 _SHOWN_FINDINGS: Final = 50
+_NS: Final = 1_000_000_000
 
 _Parsers = Any  # argparse's own type for what add_subparsers returns is private
 
@@ -54,26 +54,12 @@ def _finish(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace],
     parser.set_defaults(run=run)
 
 
-@contextlib.contextmanager
-def _progress(text: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar on a terminal; yield what moves it, or None where nobody looks."""
-    if not is_shown or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(text)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def run_generate(options: argparse.Namespace) -> int:
     """Write a synthetic day."""
     from livekit.store.generate import generate
 
     symbols = options.symbols.split(",") if options.symbols else None
-    with _progress("generating", is_shown=not options.json) as progress:
+    with Progress(0, "generating", "seconds", is_shown=False if options.json else None) as bar:
         files = generate(
             options.out,
             symbols,
@@ -81,7 +67,7 @@ def run_generate(options: argparse.Namespace) -> int:
             options.seed,
             hours=options.hours,
             activity=options.activity,
-            progress=progress,
+            progress=lambda now, end: bar.update(now // _NS, total=end // _NS),
         )
     rows = [one.to_dict() for one in files]
     if options.json:
@@ -136,8 +122,8 @@ def run_check(options: argparse.Namespace) -> int:
     """Look for faults; 1 if there are any."""
     from livekit.store.check import check
 
-    with _progress("checking", is_shown=not options.json) as progress:
-        n_files, findings = check(options.data, progress)
+    with Progress(0, "checking", "files", is_shown=False if options.json else None) as bar:
+        n_files, findings = check(options.data, lambda done, total: bar.update(done, total=total))
     rows = [finding.to_dict() for finding in findings]
     if options.json:
         print_json({"data": options.data, "files": n_files, "findings": rows})

@@ -4,14 +4,13 @@ Layer 5.
 """
 
 import argparse
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from livekit.cli.output import add_json, number, print_json, print_table
 from livekit.errors import ConfigError
+from livekit.progress import Progress
 
 __all__ = ["add_parsers", "run_export", "run_import"]
 
@@ -86,29 +85,13 @@ def _add_export(parsers: _Parsers) -> None:
     parser.set_defaults(run=run_export)
 
 
-@contextlib.contextmanager
-def _progress(*, is_shown: bool) -> Iterator[Callable[[int, int, int], None] | None]:
-    """Show bytes, MB/s and rows on a terminal; yield None where nobody looks."""
-    if not is_shown or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+def _progress(options: argparse.Namespace) -> Progress:
+    """Return the bar of an import, which `_follow` moves."""
+    return Progress(0, "importing", "bytes", is_shown=False if options.json else None)
 
-    shown = (
-        *(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()),
-        TextColumn("{task.fields[rows]:,} rows"),
-    )
-    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("importing", rows=0)
-        yield lambda done, total, rows: bar.update(task, completed=done, total=total, rows=rows)
+
+def _follow(bar: Progress, done: int, total: int, rows: int = 0) -> None:
+    bar.update(done, f"{rows:,} rows" if rows else "", total=total)
 
 
 def run_import(options: argparse.Namespace) -> int:
@@ -121,7 +104,7 @@ def run_import(options: argparse.Namespace) -> int:
     from livekit.store.importers.run import import_files
 
     steps = {name: getattr(options, name) for name in ("tick", "lot", "minimum", "contract_value")}
-    with _progress(is_shown=not options.json) as progress:
+    with _progress(options) as bar:
         report = import_files(
             options.files,
             options.into,
@@ -136,7 +119,7 @@ def run_import(options: argparse.Namespace) -> int:
             instruments=options.instruments,
             steps=steps,
             replace=options.replace,
-            progress=progress,
+            progress=partial(_follow, bar),
         )
     if options.json:
         print_json(report.to_dict())
@@ -193,14 +176,14 @@ def _run_raw(options: argparse.Namespace) -> int:
             f"{len(options.files)} files were named, expected one: a raw recording is imported by "
             "itself, as its books begin anew with it"
         )
-    with _progress(is_shown=not options.json) as progress:
+    with _progress(options) as bar:
         report = import_cryptofeed_raw(
             options.files[0],
             Catalog(options.into),
             instruments=options.instruments,
             venue=options.venue or "okx",
             replace=options.replace,
-            progress=None if progress is None else lambda done, total: progress(done, total, 0),
+            progress=partial(_follow, bar),
         ).to_dict()
     if options.json:
         print_json({"into": options.into, **report})
@@ -229,16 +212,18 @@ def run_export(options: argparse.Namespace) -> int:
     """Write recorded data as a file of another tool."""
     from livekit.store.importers.hft_export import export_hftbacktest
 
-    report = export_hftbacktest(
-        options.data,
-        options.symbol,
-        options.file,
-        start=options.start,
-        stop=options.stop,
-        kinds=_list(options.kinds),
-        venue=options.venue,
-        replace=options.replace,
-    )
+    with Progress(0, "exporting", is_shown=False if options.json else None) as bar:
+        report = export_hftbacktest(
+            options.data,
+            options.symbol,
+            options.file,
+            start=options.start,
+            stop=options.stop,
+            kinds=_list(options.kinds),
+            venue=options.venue,
+            replace=options.replace,
+            progress=partial(_follow, bar),
+        )
     if options.json:
         print_json(report.to_dict())
         return 0

@@ -24,6 +24,7 @@ from livekit.errors import LivekitError
 from livekit.notebook.beating import beat, idle_clock, is_busy, watch_cells
 from livekit.notebook.commanding import COMMANDS, Commands
 from livekit.notebook.feeding import Feeding
+from livekit.notebook.hearing import hear_pages
 from livekit.notebook.palette import desk_palette
 from livekit.notebook.views import EngineView
 
@@ -75,6 +76,7 @@ class Desk(anywidget.AnyWidget, Commands):
         self._is_heard = False
         self.fault, self.n_frames = "", 0
         super().__init__(engine=engine, parts=list(parts), palette=desk_palette())
+        hear_pages(self)
         self.on_msg(self._hear)
         watch_cells()
         beat.add(id(self), self._beat)

@@ -18,6 +18,7 @@ from livekit.errors import LivekitError
 from livekit.notebook.beating import beat
 from livekit.notebook.commanding import Commands
 from livekit.notebook.desk_text import amount, duration
+from livekit.notebook.hearing import hear_pages
 from livekit.notebook.views import EngineView
 
 __all__ = ["PlainDesk"]
@@ -57,6 +58,7 @@ class PlainDesk(widgets.VBox, Commands):  # type: ignore[misc] # ships no types
         if "params" in parts:
             rows.append(self._sliders)
         super().__init__(rows)
+        hear_pages(self)
         beat.add(id(self), self._beat)
 
     def close(self) -> None:
@@ -206,6 +208,7 @@ class PlainDesk(widgets.VBox, Commands):  # type: ignore[misc] # ships no types
         if set(wanted) != set(self._params):
             self._params = {key: self._slider(key, p) for key, p in wanted.items()}
             self._sliders.children = tuple(self._params.values())
+            hear_pages(self._sliders)
         for key, param in wanted.items():
             slider = self._params[key]
             if slider.shown != param["value"]:

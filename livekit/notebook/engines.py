@@ -24,7 +24,7 @@ from livekit.engine.launch import start_engine, stop_engine
 from livekit.engine.settings import EngineSettings, load_settings
 from livekit.errors import ConfigError, DeadlineError, NotRunningError
 from livekit.notebook.cards import card, count, money
-from livekit.research.progress import Progress
+from livekit.progress import Progress
 from livekit.strategy.spec import did_you_mean
 
 if TYPE_CHECKING:

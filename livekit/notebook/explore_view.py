@@ -9,6 +9,7 @@ import html
 from typing import TYPE_CHECKING, Any, Final
 
 from livekit.notebook.controls import Control
+from livekit.notebook.hearing import hear_pages
 from livekit.notebook.surroundings import widgets
 from livekit.research.report.theme import DARK, FONT, LIGHT
 
@@ -81,6 +82,7 @@ class ExploreView:
         )
         self._code.add_class("lk-code")
         self.box = self._laid_out(kit)
+        hear_pages(self.box)
         explorer.wait(0.0)
         self.show()
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
-from livekit.research.progress import in_notebook
+from livekit.progress import in_notebook
 
 __all__ = ["in_notebook", "problem_of", "shell", "widgets"]
 

@@ -20,9 +20,9 @@ import numpy as np
 
 from livekit.errors import ConfigError, StrategyError
 from livekit.events import Reject
+from livekit.progress import Progress, in_notebook
 from livekit.research.data import Data
 from livekit.research.interrupts import Interrupts
-from livekit.research.progress import Progress, in_notebook
 from livekit.research.report.run import Run
 from livekit.research.settings import SETTINGS, make_settings
 from livekit.research.simulation import Settings, Simulation

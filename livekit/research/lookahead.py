@@ -21,10 +21,10 @@ from typing import Any, Final
 import numpy as np
 
 from livekit.errors import ConfigError, LivekitError, StrategyError
+from livekit.progress import Progress
 from livekit.research.backtest import Target
 from livekit.research.data import Data
 from livekit.research.lookahead_world import POISONS, poisoned
-from livekit.research.progress import Progress
 from livekit.research.simulation import Settings, Simulation
 from livekit.strategy.code_hash import neighbours_of
 from livekit.trading.latency import Latency

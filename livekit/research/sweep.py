@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from livekit.errors import ConfigError, StrategyError
+from livekit.progress import Progress
 from livekit.research.backtest import Target, resolve
 from livekit.research.board import Board
 from livekit.research.data import Data
-from livekit.research.progress import Progress
 from livekit.research.scores import Score, choose_keys, name_of_score
 from livekit.research.settings import SETTINGS, make_settings
 from livekit.research.simulation import Settings

@@ -7,23 +7,75 @@ Everything is what a user sees: JupyterLab, the shipped notebooks, a real engine
 """
 
 import argparse
+import base64
 import shutil
 import signal
+import struct
 import sys
 import tempfile
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import lab as labs
+import nbformat
 
 PICTURES = labs.ROOT / "notebooks" / "pictures"
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+PIXELS = """async text => {
+    const image = await (await fetch('data:image/png;base64,' + text)).blob();
+    const drawn = await createImageBitmap(image);
+    const canvas = new OffscreenCanvas(drawn.width, drawn.height);
+    const context = canvas.getContext('2d');
+    context.drawImage(drawn, 0, 0);
+    const bytes = context.getImageData(0, 0, drawn.width, drawn.height).data;
+    let packed = '';
+    for (let at = 0; at < bytes.length; at += 32768) {
+        packed += String.fromCharCode(...bytes.subarray(at, at + 32768));
+    }
+    return [[drawn.width, drawn.height], btoa(packed)];
+}"""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What one picture shows.
+
+    Attributes
+    ----------
+    notebook, selector, text : str
+        Where it is, and what tells it from others of its kind.
+    upto : str
+        The notebook is run up to the cell that holds this; empty: all of it.
+    ready : str
+        JavaScript that tells whether there is enough to see.
+    themes : tuple of str
+    size : tuple of int
+        Of the browser's window.
+    """
+
+    notebook: str
+    selector: str
+    text: str
+    upto: str = ""
+    ready: str = "() => true"
+    themes: tuple[str, ...] = ("light", "dark")
+    size: tuple[int, int] = (1280, 1000)
+
+
+FILLS = """() => Number(document.querySelector('.lk-desk .chart')?.dataset.fills || 0) >= 12
+    && [...document.querySelectorAll('.lk-desk .level .size')].every(e => e.textContent)"""
 SHOTS = {
-    # name: notebook, selector, and the text that tells it from others of its kind
-    "explore": ("01_quickstart.ipynb", ".lk-explore", "QuickCross"),
-    "attach": ("01_quickstart.ipynb", ".jp-RenderedHTMLCommon > div", "tested"),
-    "sweep": ("02_research.ipynb", ".js-plotly-plot", "leave"),
+    "explore": Shot("01_quickstart.ipynb", ".lk-explore", "QuickCross"),
+    "attach": Shot("01_quickstart.ipynb", ".jp-RenderedHTMLCommon > div", "tested"),
+    # Figures of plotly have colours of their own.
+    "sweep": Shot("02_research.ipynb", ".js-plotly-plot", "leave", themes=("light",)),
+    "desk": Shot(
+        *("03_live_dashboard.ipynb", ".lk-desk", "Strategies", "desk = lk.dashboard()"),
+        ready=FILLS,
+        size=(1400, 1400),
+    ),
 }
-ONLY_LIGHT = {"sweep"}  # figures of plotly have colours of their own
 
 
 def take(names, folder):
@@ -44,30 +96,69 @@ def take(names, folder):
             browser = driver.chromium.launch(
                 executable_path=labs.CHROMIUM, headless=True, args=list(labs.FLAGS)
             )
-            for notebook in sorted({SHOTS[name][0] for name in names}):
-                shutil.copy(labs.ROOT / "notebooks" / notebook, work / "root")
-                page = labs.Page(browser, server, size=(1280, 1000)).open(notebook).run_all(240)
+            for notebook in sorted({SHOTS[name].notebook for name in names}):
+                shots = {n: SHOTS[n] for n in names if SHOTS[n].notebook == notebook}
+                first = next(iter(shots.values()))
+                copy_up_to(labs.ROOT / "notebooks" / notebook, work / "root", first.upto)
+                page = labs.Page(browser, server, size=first.size).open(notebook).run_all(240)
                 assert page.errors() == []
-                for name in (one for one in names if SHOTS[one][0] == notebook):
-                    shoot(page, name, folder)
+                for name, shot in shots.items():
+                    shoot(page, name, shot, folder)
+                if first.upto:  # the cell that stops it has not run
+                    page.execute("engine.stop()")
     finally:
         server.stop()
         shutil.rmtree(work, ignore_errors=True)
 
 
-def shoot(page, name, folder):
+def copy_up_to(path, folder, text):
+    """Copy a notebook, up to the first cell that holds `text`; all of it where there is none."""
+    notebook = nbformat.read(path, 4)
+    if text:
+        cells = notebook.cells
+        last = next(k for k, cell in enumerate(cells) if text in cell.source)
+        notebook.cells = cells[: last + 1]
+    nbformat.write(notebook, folder / path.name)
+
+
+def shoot(page, name, shot, folder):
     """Take one picture in each theme."""
-    _, selector, text = SHOTS[name]
-    for theme, title in THEMES.items():
-        if name in ONLY_LIGHT and theme != "light":
-            continue
-        page.set_theme(title)
-        place = page.page.locator(selector).filter(has_text=text).first
+    for theme in shot.themes:
+        page.set_theme(THEMES[theme])
+        place = page.page.locator(shot.selector).filter(has_text=shot.text).first
         place.scroll_into_view_if_needed()
-        page.page.wait_for_timeout(500)  # until the theme has faded in
+        page.page.wait_for_timeout(1000)  # until the theme has faded in
+        page.eventually(lambda: page.page.evaluate(shot.ready), "enough to see", 240)
         path = folder / f"{name}-{theme}.png"
-        place.screenshot(path=path, animations="disabled")
+        page.page.mouse.move(0, 0)  # no crosshair
+        path.write_bytes(smaller(page, place.screenshot(animations="disabled")))
         sys.stdout.write(f"{path.relative_to(labs.ROOT)}  {path.stat().st_size:,} bytes\n")
+
+
+def smaller(page, picture):
+    """Return the same pixels as a PNG that is packed as well as it goes; the browser's is not."""
+    size, pixels = page.page.evaluate(PIXELS, base64.b64encode(picture).decode())
+    (width, height), raw = size, base64.b64decode(pixels)
+    step = 4 * width
+    lines = (raw[at : at + step] for at in range(0, height * step, step))
+    rows = b"".join(b"\0" + bytes(drop_alpha(line)) for line in lines)
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0),
+        b"IDAT": zlib.compress(rows, 9),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts.items()
+    )
+
+
+def drop_alpha(line):
+    """Return red, green and blue of pixels that have a fourth byte."""
+    packed = bytearray(len(line) // 4 * 3)
+    for colour in range(3):
+        packed[colour::3] = line[colour::4]
+    return packed
 
 
 def main():

@@ -95,6 +95,22 @@ class Kernel:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
 
+    def subshell(self, request, **content):
+        """Ask for a shell beside the main one, or for its end; return the answer."""
+        message = self.client.session.msg(f"{request}_subshell_request", content)
+        self.client.control_channel.send(message)
+        while True:
+            answer = self.client.get_control_msg(timeout=20)
+            if answer["parent_header"]["msg_id"] == message["header"]["msg_id"]:
+                return answer["content"]
+
+    def put(self, model, value, subshell):
+        """Set a widget's value as a page does, in the shell that the page names."""
+        data = {"method": "update", "state": {"value": value}, "buffer_paths": []}
+        message = self.client.session.msg("comm_msg", {"comm_id": model, "data": data})
+        message["header"]["subshell_id"] = subshell
+        self.client.shell_channel.send(message)
+
 
 def stop():
     if is_running("main"):
@@ -140,6 +156,27 @@ def test_strategy_trades_on_while_its_kernel_is_killed_and_the_next_one_finds_it
         assert second.run("lk.detach('counter').meta['strategy']") == "'Counter'"
     finally:
         stop()
+
+
+WIDGET = """import ipywidgets
+from livekit.notebook.hearing import hear_pages
+field = ipywidgets.IntText()
+hear_pages(ipywidgets.HBox([field]))
+print(field.model_id, end="")"""
+
+
+def test_widget_hears_the_next_page_when_the_shell_of_the_last_one_has_ended(kernel):
+    pytest.importorskip("ipywidgets", reason="ipywidgets is in the notebook extra")
+    one = kernel()
+    first = one.subshell("create")
+    if first["status"] != "ok":
+        pytest.skip("this ipykernel has one shell only")
+    model = one.run(WIDGET)
+    one.put(model, 1, first["subshell_id"])
+    eventually(lambda: one.run("print(field.value)") == "1\n", "the first page's value")
+    assert one.subshell("delete", subshell_id=first["subshell_id"])["status"] == "ok"
+    one.put(model, 2, one.subshell("create")["subshell_id"])
+    eventually(lambda: one.run("print(field.value)") == "2\n", "the next page's value")
 
 
 def test_interrupted_sweep_keeps_what_was_done_and_the_engine_trades_on(

@@ -48,6 +48,11 @@ const digits = (step) => {
   const text = String(step);
   return text.includes("e-") ? Number(text.split("e-")[1]) : (text.split(".")[1] || "").length;
 };
+// Labels of a time axis: years, months, days, minutes, seconds, as the chart library counts them.
+const mark = (seconds, kind) => {
+  const text = new Date(seconds * 1000).toISOString();
+  return [text.slice(0, 4), text.slice(0, 7), text.slice(0, 10), text.slice(11, 16), text.slice(11, 19)][kind];
+};
 let names = 0;
 const unique = (stem) => `lk-${stem}-${++names}`;
 
@@ -169,7 +174,8 @@ class Price {
     this.tools = [h("label", { for: this.symbols.id, class: "hidden" }, "Instrument"), this.symbols,
       h("label", { for: id, class: "hidden" }, "Length of a bar"), this.choice];
     this.chart = LWC.createChart(this.place, {
-      autoSize: true, timeScale: { timeVisible: true, secondsVisible: true, rightOffset: 4, minBarSpacing: 1 },
+      autoSize: true, timeScale: { timeVisible: true, secondsVisible: true, rightOffset: 4, minBarSpacing: 1, barSpacing: 8,
+        tickMarkFormatter: mark },
       rightPriceScale: { scaleMargins: { top: 0.08, bottom: 0.08 } }, crosshair: { mode: 0 },
       localization: { locale: "en-US" },
     });
@@ -201,7 +207,7 @@ class Price {
     this.symbols.value = greeting.symbol;
     if (!this.seconds) {
       const speed = Number(greeting.source.speed) || 1;
-      this.seconds = [1, 5, 15, 60, 300].find((s) => s >= 2 * speed) || 60;
+      this.seconds = [1, 5, 15, 60, 300].find((s) => s >= speed) || 300;
       this.choice.value = this.seconds;
     }
     const tick = this.desk.steps().tick;
@@ -309,6 +315,7 @@ class Ladder {
       put(line.cells[0], own.has(side + text) ? `● ${plain(own.get(side + text))}` : "");
       put(line.cells[1], text);
       put(line.cells[2], known(size) ? plain(size) : "");
+      line.bar.hidden = !known(size);
       line.bar.style.width = known(size) ? `${(100 * size / most).toFixed(1)}%` : "0";
     });
     fill(this.asks, asks, "ask");
@@ -600,11 +607,12 @@ class Latency {
     const shown = counts.slice(first, Math.min(last + 1, counts.length));
     const most = Math.max(1, ...shown.map((c) => Math.log10(c + 1)));
     while (this.bars.children.length > shown.length) this.bars.lastChild.remove();
+    const every = Math.ceil(shown.length / 7);  // as many labels as have room
     shown.forEach((count, index) => {
       const bar = this.bars.children[index] || this.bars.appendChild(h("div", {}, h("i"), h("span")));
       const edge = 2 ** (first + index + 3);
       bar.firstChild.style.height = `${(100 * Math.log10(count + 1) / most).toFixed(1)}%`;
-      put(bar.lastChild, index % 2 ? "" : nanoseconds(edge));
+      put(bar.lastChild, index % every ? "" : nanoseconds(edge));
       bar.title = `from ${nanoseconds(edge)}: ${plain(count)} events`;
     });
     const engine = this.latency.engine || {};

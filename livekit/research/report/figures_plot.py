@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from livekit.errors import ConfigError
-from livekit.research.progress import in_notebook
+from livekit.progress import in_notebook
 from livekit.research.report.theme import FONT, LIGHT, in_theme
 
 __all__ = [

@@ -1,9 +1,10 @@
 """Progress is shown where somebody looks, and nowhere else."""
 
 import pytest
+import source
 
-from livekit.research import progress
-from livekit.research.progress import Progress, _short
+from livekit import progress
+from livekit.progress import Progress, _short
 
 
 @pytest.fixture
@@ -59,6 +60,29 @@ def test_long_work_shows_fraction_rate_and_time_left_at_most_every_so_often(cloc
         (0.5, "10.0 K of 20.0 K rows · 5000/s · 2 s left · note"),
     ]
     assert view.closed == ["10.0 K of 20.0 K rows · 5000/s · 2 s left"]
+
+
+def test_work_that_learns_late_how_much_it_is_says_so(clock, views):
+    with Progress(0, "work", "bytes", is_shown=True) as bar:
+        clock[0] += 1.0
+        bar.update(5, total=20)
+        clock[0] += 1.0
+        bar.update(20)
+    assert views[0].shown == [
+        (0.25, "5 of 20 bytes · 5/s · 3 s left"),
+        (1.0, "20 of 20 bytes · 10/s · nearly done"),
+    ]
+
+
+def test_nobody_draws_a_bar_of_their_own():
+    drawing = {
+        name
+        for name in source.modules()
+        for item in source.imports_of(name)
+        if item.imported.startswith(("rich.progress", "tqdm"))
+    }
+    # The demo's is one line of a picture that it draws anew each time.
+    assert drawing == {"livekit.progress", "livekit.cli.demo"}
 
 
 def test_work_that_is_stopped_says_so(clock, views):

@@ -3,10 +3,12 @@
     with Progress(total, "backtest EmaCross", unit="events") as progress:
         progress.update(done)
 
+Backtests, sweeps, engines, importers, the generator and the checker all show it by this.
+
 Nothing shows before half a second has passed, and nothing at all where nobody looks: a
 terminal that is none, a test, a worker process. In a notebook it is one line of HTML,
 updated in place; no thread, no widget, no event loop is involved.
-Layer 3.
+Layer 0.
 """
 
 import html
@@ -34,7 +36,7 @@ class Progress:
     Parameters
     ----------
     total : int
-        What `update` counts up to.
+        What `update` counts up to; 0 where only the work will know.
     label : str
     unit : str
         What is counted, in the plural.
@@ -53,9 +55,9 @@ class Progress:
         self._view: _Terminal | _Notebook | None = None
         self._done = 0
 
-    def update(self, done: int, note: str = "") -> None:
-        """Say how much is done, and what else is worth saying."""
-        self._done = done
+    def update(self, done: int, note: str = "", *, total: int = 0) -> None:
+        """Say how much is done, what else is worth saying, and of how much where that changed."""
+        self._done, self._total = done, total or self._total
         now_s = time.monotonic()
         if not self._is_shown or now_s - self._looked_s < _INTERVAL_S:
             return
