@@ -4,6 +4,8 @@ The folders come through the environment, so that no test can touch a user's eng
 and the children that a test starts inherit them.
 """
 
+import contextlib
+import fcntl
 import os
 import shutil
 import sys
@@ -24,6 +26,59 @@ for _folder in (ROOT, ROOT / "tests"):
 os.environ["PYTHONPATH"] = os.pathsep.join(
     dict.fromkeys([str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
 )
+
+
+LONGEST_FIRST = ("process", "torture", "notebook", "strategy", "engine", "browser", "bench")
+"""Folders of tests that take long: two workers share what is left at the end."""
+
+
+TURNS = "LIVEKIT_TEST_TURNS"
+
+
+def pytest_collection_modifyitems(items):
+    """Run the long files first."""
+
+    def rank(item):
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=rank)
+
+
+@contextlib.contextmanager
+def turn_of(folder, *, is_alone):
+    """Hold a turn among the workers of one run: many at a time, or one that is alone.
+
+    Whoever wants to be alone keeps the gate shut until it was, so that it is not starved.
+    """
+    with (folder / "gate").open("w") as gate, (folder / "turn").open("w") as turn:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        fcntl.flock(turn, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Let no other worker run a test beside one that needs the cores for itself."""
+    folder = os.environ.get(TURNS)
+    if folder is None:
+        return (yield)
+    is_alone = bool(item.get_closest_marker("alone") or item.get_closest_marker("torture"))
+    with turn_of(Path(folder), is_alone=is_alone):
+        return (yield)
+
+
+def pytest_configure(config):
+    """Where several workers run, give them a folder to take turns by."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        os.environ[TURNS] = tempfile.mkdtemp(prefix="livekit-turns-")
+
+
+def pytest_unconfigure(config):
+    """Leave nothing of it behind."""
+    if TURNS in os.environ and not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(TURNS), ignore_errors=True)
 
 
 def pytest_addoption(parser):

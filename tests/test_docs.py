@@ -89,7 +89,7 @@ def test_quick_start_has_two_fenced_blocks_of_one_command_each():
         assert text.startswith("python3 -m venv .venv && .venv/bin/pip install -e ")
         assert "\n" not in text
     assert demo.endswith("&& .venv/bin/livekit demo")
-    assert tests.endswith("&& .venv/bin/python -m pytest -n 2 --dist loadfile")
+    assert tests.endswith("&& .venv/bin/python -m pytest -n 2")
 
 
 def test_ci_runs_the_readmes_own_test_command():

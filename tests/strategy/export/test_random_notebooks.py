@@ -8,13 +8,11 @@ and is the same however the cells were ordered.
 import random
 import re
 
-import pytest
-
 from livekit.strategy.export import exported
 from livekit.strategy.loader import load_class
 
 N_ITEMS = 9
-N_NOTEBOOKS = 40
+N_NOTEBOOKS = 12  # times --scale
 
 
 class Recipe:
@@ -81,7 +79,12 @@ class Recipe:
         )
 
 
-@pytest.mark.parametrize("seed", range(N_NOTEBOOKS))
+def pytest_generate_tests(metafunc):
+    if "seed" in metafunc.fixturenames:
+        n = max(1, round(N_NOTEBOOKS * metafunc.config.getoption("--scale")))
+        metafunc.parametrize("seed", range(n))
+
+
 def test_file_of_a_random_notebook_computes_the_same(notebook, seed):
     dice = random.Random(seed)
     recipe = Recipe(dice)
