@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from livekit.notebook.dashboard import dashboard
     from livekit.notebook.explore import explore
     from livekit.notebook.magic import load_ipython_extension
+    from livekit.notebook.named import run
     from livekit.research.backtest import backtest
     from livekit.research.data import Data, load
     from livekit.research.fan import fan
     from livekit.research.report.compare import compare
     from livekit.research.report.run import Run
-    from livekit.research.report.saved import run, runs
+    from livekit.research.report.saved import runs
     from livekit.research.sweep import sweep
     from livekit.research.verify import verify
     from livekit.research.walk import walk_forward
@@ -116,6 +117,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "livekit.notebook.dashboard": ("dashboard",),
     "livekit.notebook.explore": ("explore",),
     "livekit.notebook.magic": ("load_ipython_extension",),
+    "livekit.notebook.named": ("run",),
     "livekit.ring.queue": ("LockFreeQueue",),
     "livekit.strategy.api": (
         *("BUY", "FOK", "GTC", "GTX", "IOC", "SELL", "BaseStrategy", "OrderStatus"),
@@ -129,7 +131,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "livekit.research.fan": ("fan",),
     "livekit.research.report.run": ("Run",),
     "livekit.research.report.compare": ("compare",),
-    "livekit.research.report.saved": ("run", "runs"),
+    "livekit.research.report.saved": ("runs",),
     "livekit.research.sweep": ("sweep",),
     "livekit.research.verify": ("verify",),
     "livekit.research.walk": ("walk_forward",),

@@ -295,6 +295,15 @@ class Attached:
                 return None
             time.sleep(_LOOK_EVERY_S)
 
+    def __getattr__(self, name: str) -> Any:
+        """Say where what a run has is to be had: `lk.run` gives either."""
+        if name in {"meta", "rows"} or (not name.startswith("_") and hasattr(Run, name)):
+            raise AttributeError(
+                f"strategy {self.name!r} trades still; .{name} is what its run has, which "
+                ".detach() returns; .row, .state, .history and lk.dashboard() are live"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def _spec(self) -> dict[str, Any]:
         from livekit.engine.folder import require_running  # noqa: PLC0415 - maps its memory
         from livekit.ring.segment import Segment  # noqa: PLC0415

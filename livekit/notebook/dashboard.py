@@ -22,6 +22,7 @@ from livekit.config import DEFAULT_ENGINE
 from livekit.engine.folder import require_running
 from livekit.errors import ConfigError
 from livekit.notebook.desk_text import TextDesk
+from livekit.notebook.engines import require_engine
 from livekit.ring.directory import EngineSegment
 
 __all__ = ["PARTS", "dashboard"]
@@ -77,6 +78,7 @@ def dashboard(
     for part in chosen:
         if part not in PARTS:
             raise ConfigError(f"part {part!r} is unknown; known are {', '.join(PARTS)}")
+    require_engine(name)
     _check_symbol(require_running(name), symbol)
     found, why = (form, "") if form else _best_form()
     key = (found, name, symbol, *chosen)

@@ -24,7 +24,7 @@ from livekit.notebook.explore_figure import figure_of, figures_table, sparkline
 from livekit.notebook.latest import Latest
 from livekit.notebook.rehearsal import Rehearsal
 from livekit.notebook.surroundings import in_notebook, problem_of
-from livekit.research.data import Data
+from livekit.research.data import Data, check_data
 from livekit.research.report.card import to_text
 from livekit.research.report.run import Run
 from livekit.research.tested import note
@@ -68,10 +68,7 @@ def explore(
 
 
 def _checked(data: Data, symbol: str) -> Data:
-    if not isinstance(data, Data):
-        raise ConfigError(
-            f"data is {data!r:.60}, expected recorded data such as lk.load('replay_data')"
-        )
+    check_data(data)
     if symbol and symbol not in data.symbols:
         raise ConfigError(f"the data has no symbol {symbol!r}; it has {', '.join(data.symbols)}")
     return data

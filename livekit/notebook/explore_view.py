@@ -43,6 +43,20 @@ _RULES: Final = """
  color:var(--lk-ink)!important;background:var(--lk-page)!important}
 """
 
+# ipywidgets gives the handle of a slider no name, so a screen reader would say "slider". And
+# Notebook 7 takes arrow keys and Enter for its cells from whatever has the focus, unless that
+# element itself says otherwise.
+_MENDED: Final = (
+    "const box = this.closest('.lk-explore');"
+    "const mend = () => {"
+    "for (const one of box.querySelectorAll('.noUi-handle:not([aria-label])'))"
+    " one.setAttribute('aria-label',"
+    " one.closest('.widget-slider').querySelector('.widget-label').textContent);"
+    "for (const one of box.querySelectorAll('.noUi-handle, input, button, textarea'))"
+    " one.dataset.lmSuppressShortcuts = 'true'};"
+    "mend(); new MutationObserver(mend).observe(box, {childList: true, subtree: true})"
+)
+
 
 def style() -> str:
     """Return the explorer's style, light, and dark where the page is."""
@@ -53,7 +67,8 @@ def style() -> str:
         "body.vscode-dark .lk-explore"
     )
     font = FONT.replace('"', "'")
-    return f"<style>.lk-explore{{{light}--lk-font:{font}}}{places}{{{dark}}}{_RULES}</style>"
+    start = f'<style onload="{_MENDED}">'
+    return f"{start}.lk-explore{{{light}--lk-font:{font}}}{places}{{{dark}}}{_RULES}</style>"
 
 
 class ExploreView:

@@ -21,7 +21,7 @@ import numpy as np
 from livekit.errors import ConfigError, StrategyError
 from livekit.events import Reject
 from livekit.progress import Progress, in_notebook
-from livekit.research.data import Data
+from livekit.research.data import Data, check_data
 from livekit.research.interrupts import Interrupts
 from livekit.research.report.run import Run
 from livekit.research.settings import SETTINGS, make_settings
@@ -177,6 +177,7 @@ def _prepare(
     jit: bool | None,
 ) -> tuple[Simulation, Target, dict[str, float]]:
     """Return a fresh simulation, the file it runs and the values of its parameters."""
+    check_data(data)
     target = resolve(strategy)
     cls = target.load()
     values = check_params(declare(cls), params)

@@ -28,9 +28,23 @@ from livekit.store.selection import Selection, Stream, gaps_of, name_of, to_ns
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Data", "load"]
+__all__ = ["Data", "check_data", "load"]
 
 _TIME_OF_DAY: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
+
+
+def check_data(data: Any) -> None:
+    """Refuse what is no data, such as the name of a folder.
+
+    Raises
+    ------
+    ConfigError
+        It is none.
+    """
+    if not isinstance(data, Data):
+        raise ConfigError(
+            f"data is {data!r:.60}, expected recorded data such as lk.load('replay_data')"
+        )
 
 
 def load(

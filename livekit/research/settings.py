@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from livekit.errors import ConfigError
-from livekit.research.data import Data
+from livekit.research.data import Data, check_data
 from livekit.research.simulation import Settings
 from livekit.trading.funding import eight_hourly
 from livekit.trading.latency import Latency
@@ -96,6 +96,7 @@ def make_settings(
     unlimited_depth : bool
         Let a taker fill whole at the touch, whatever size it shows.
     """
+    check_data(data)
     return Settings(
         cash=float(cash),
         fees=Fees(maker=maker, taker=taker),

@@ -150,8 +150,9 @@ class Catalog:
             There is no such folder.
         """
         if not self.root.is_dir():
+            what = "is a file, not a folder" if self.root.exists() else "does not exist"
             raise NotFoundError(
-                f"folder {str(self.root)!r} does not exist; make one with 'livekit data generate' "
+                f"folder {str(self.root)!r} {what}; make one with 'livekit data generate' "
                 "or name another folder"
             )
         names = set(KIND_NAMES.values())

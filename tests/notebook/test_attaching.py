@@ -110,6 +110,24 @@ def test_names_and_parameters_that_cannot_be_are_refused_before_anything_starts(
     assert len(runs()) == 0
 
 
+def test_run_of_a_name_is_what_trades_and_then_what_was_saved(started, file):
+    live = lk.attach(file, every=10)
+    eventually(lambda: live.row["fills"] > 0, "a fill")
+    run = lk.run("buyer")
+    assert run.row["pid"] == live.row["pid"]
+    assert run.state.n >= 10
+    with pytest.raises(AttributeError, match=r"'buyer' trades still; .plot is what its run has"):
+        run.plot()
+    with pytest.raises(NotFoundError, match=r"there is no saved run 'byer' .* trading now: buyer"):
+        lk.run("byer")
+    with pytest.raises(NotFoundError, match="there is no saved run 'buyer'"):
+        lk.run("buyer", folder=file.parent)
+    saved = live.detach()
+    assert lk.run("buyer").hash == saved.hash
+    (listed,) = lk.runs()
+    assert lk.run(listed.name).hash == saved.hash
+
+
 def test_manifest_says_when_code_is_not_what_was_backtested(started, file, recording):
     from livekit.research.tested import note
 

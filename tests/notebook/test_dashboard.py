@@ -139,7 +139,7 @@ def test_view_follows_the_engine_that_was_started_anew(quoting, engine):
 
 
 def test_without_an_engine_the_line_that_starts_one_is_offered(runtime_dir):
-    with pytest.raises(NotRunningError, match="livekit engine start"):
+    with pytest.raises(NotRunningError, match=r"not running; start one with: lk.engine\(data="):
         dashboard()
 
 

@@ -22,6 +22,9 @@ function h(tag, attributes = {}, ...children) {
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
     else if (value !== null && value !== false) node.setAttribute(key, value === true ? "" : value);
   }
+  // Else the notebook takes Enter and the arrow keys for its cells; said of the desk alone, it
+  // would not hold for the element that has the focus.
+  if (["button", "input", "select"].includes(tag)) node.dataset.lmSuppressShortcuts = "true";
   node.append(...children);
   return node;
 }

@@ -1,7 +1,7 @@
 """Saved runs: where they lie, the list of them, and one by its name.
 
     lk.runs()                the saved runs, newest first; a table in a notebook
-    lk.run("ema_cross")      the newest run of that name, loaded
+    run("ema_cross")         the newest run of that name, loaded; lk.run looks at what trades first
 
 A run is found by the name of its folder, which is unique, by the name it was given,
 which need not be, or by a path. A folder that cannot be read is listed with what is
