@@ -119,6 +119,8 @@ class Simulation:
         Why the strategy was stopped; empty if it was not.
     is_interrupted : bool
         Whether somebody wanted it to end early.
+    budget : int
+        Events of the next step, chosen so that it lasts some 30 ms.
 
     Raises
     ------
@@ -161,7 +163,7 @@ class Simulation:
         self._fill_view()
         self.body.connect(self._memory)
         self._day = -1
-        self._budget = _FIRST_BUDGET
+        self.budget = _FIRST_BUDGET
         self._is_started = self.is_finished = self.is_interrupted = False
         self.failure = ""
 
@@ -208,7 +210,7 @@ class Simulation:
             self._start()
         start_ns = time.monotonic_ns()
         before = self.position
-        status = self.body.advance(self._budget)
+        status = self.body.advance(self.budget)
         self._pace(self.position - before, time.monotonic_ns() - start_ns)
         if status == Status.ROOM:
             self._room()  # also of one that failed: the venue has yet to see its last events
@@ -266,7 +268,7 @@ class Simulation:
         """Choose the next budget so that a step lasts about 30 ms."""
         if done and spent_ns:
             wanted = int(done * _STEP_NS / spent_ns)
-            self._budget = max(1, min(wanted, 4 * self._budget, _LARGEST_BUDGET))
+            self.budget = max(1, min(wanted, 4 * self.budget, _LARGEST_BUDGET))
 
     def _start(self) -> None:
         self._is_started = True

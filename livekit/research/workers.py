@@ -138,6 +138,7 @@ class Bench:
         self.data = data if data is not None else job.opener[0](*job.opener[1])
         self.board = board or Board.open(job.board, job.n_tasks)
         self._lock = threading.Lock()
+        self._budget = 0
         _check_hash(job.target)
         self._class = job.target.load()
         self.program: Program | None = None
@@ -186,10 +187,13 @@ class Bench:
 
     def _run(self, task: int, values: Values) -> Outcome:
         simulation, board = self.simulation(values), self.board
+        # As long a first step as the last set's: threads meet for Python between two steps.
+        simulation.budget = self._budget or simulation.budget
         while simulation.step():
             board.note(task, simulation.position)
             if board.is_stopped:
                 return Outcome({}, is_stopped=True)
+        self._budget = simulation.budget // 2
         simulation.finish()
         board.note(task, simulation.position)
         if simulation.failure:
