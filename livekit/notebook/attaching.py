@@ -22,7 +22,8 @@ from livekit.engine.client import call
 from livekit.engine.folder import is_running, log_path
 from livekit.errors import ConfigError, NotFoundError, StrategyError
 from livekit.notebook.cards import card, count, money
-from livekit.notebook.engines import Engine, name_of, require_engine
+from livekit.notebook.engines import Engine, name_of
+from livekit.notebook.requiring import require_engine
 from livekit.research.backtest import check_params
 from livekit.research.promotion import Manifest, manifest_of
 from livekit.research.report.run import Run

@@ -22,7 +22,7 @@ from livekit.config import DEFAULT_ENGINE
 from livekit.engine.folder import require_running
 from livekit.errors import ConfigError
 from livekit.notebook.desk_text import TextDesk
-from livekit.notebook.engines import require_engine
+from livekit.notebook.requiring import require_engine
 from livekit.ring.directory import EngineSegment
 
 __all__ = ["PARTS", "dashboard"]

@@ -19,18 +19,19 @@ from typing import TYPE_CHECKING, Any, Final
 from livekit.bundled import recording_folder
 from livekit.config import DEFAULT_ENGINE, check_name
 from livekit.engine.client import call
-from livekit.engine.folder import is_running, log_path, running_engines
+from livekit.engine.folder import is_running, log_path
 from livekit.engine.launch import start_engine, stop_engine
 from livekit.engine.settings import EngineSettings, load_settings
 from livekit.errors import ConfigError, DeadlineError, NotRunningError
 from livekit.notebook.cards import card, count, money
+from livekit.notebook.requiring import require_engine
 from livekit.progress import Progress
 from livekit.strategy.spec import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Engine", "engine", "name_of", "require_engine"]
+__all__ = ["Engine", "engine", "name_of"]
 
 _LOOK_EVERY_S: Final = 0.1
 _COMPARED: Final = ("source", "data", "speed")
@@ -118,25 +119,6 @@ def _plain(text: str) -> str:
 
 def _argument(name: str) -> str:
     return "" if name == DEFAULT_ENGINE else repr(name)
-
-
-def require_engine(name: str) -> None:
-    """Raise unless an engine of that name runs; the message has the line that starts one.
-
-    Raises
-    ------
-    NotRunningError
-        It does not; those that do are named.
-    """
-    if is_running(name):
-        return
-    others = running_engines()
-    hint = f" (running: {', '.join(others)})" if others else ""
-    first = "" if name == DEFAULT_ENGINE else f"{name!r}, "
-    raise NotRunningError(
-        f"engine {name!r} is not running{hint}; start one with: "
-        f'lk.engine({first}data="replay_data", speed=60)'
-    )
 
 
 def name_of(engine: "str | Engine") -> str:
