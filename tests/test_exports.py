@@ -52,7 +52,7 @@ PUBLIC = {
     "import_frame": "livekit.store.importers.frame",
     "load": "livekit.research.data",
     "load_ipython_extension": "livekit.notebook.magic",
-    "run": "livekit.research.report.saved",
+    "run": "livekit.notebook.named",
     "runs": "livekit.research.report.saved",
     "sweep": "livekit.research.sweep",
     "verify": "livekit.research.verify",

@@ -36,11 +36,23 @@ def value_of(page, name):
     return float(page.execute(f"print(explorer.params[{name!r}])"))
 
 
+def check_plot_keeps_its_height(page):
+    """See that a window made narrower makes the figure narrower, and that it stays there."""
+    plot = page.page.locator(".js-plotly-plot .main-svg").first
+    before = plot.bounding_box()
+    page.page.set_viewport_size({"width": 1100, "height": 1000})
+    page.eventually(
+        lambda: plot.bounding_box() and plot.bounding_box()["width"] < before["width"] - 100,
+        "the narrower figure",
+    )
+    assert plot.bounding_box()["height"] == before["height"] > 500
+
+
 def test_quickstart_runs_and_a_dragged_slider_moves_the_figure_and_the_kernel(lab, lab_server):
     shutil.copy(labs.ROOT / "notebooks" / "01_quickstart.ipynb", lab_server.root)
     page = lab("01_quickstart.ipynb").run_all(180)
     assert page.errors() == []
-    assert page.page.locator(".js-plotly-plot .main-svg").count() > 0
+    check_plot_keeps_its_height(page)
     explorer = page.page.locator(".lk-explore")
     explorer.scroll_into_view_if_needed()
     before, drawn = net_of(page)

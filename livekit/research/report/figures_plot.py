@@ -131,7 +131,10 @@ def _show_plainly(made: Any) -> None:
     def show() -> None:
         from IPython.display import display  # noqa: PLC0415 - only a notebook has it
 
-        bundle = {_MIME: {**json.loads(to_json(made.to_plotly_json())), "config": CONFIG}}
+        # Not responsive: the notebook tells a figure of its width by itself, and plotly.js
+        # would take the height too, from an output that has none, when the window changes.
+        config = {**CONFIG, "responsive": False}
+        bundle = {_MIME: {**json.loads(to_json(made.to_plotly_json())), "config": config}}
         display(bundle, raw=True)
 
     made._ipython_display_ = show
