@@ -49,7 +49,8 @@ def test_held_engine_sends_nothing_before_it_is_told_to(engine):
 
 def test_kill_switch_halts_trading_for_good(engine):
     engine(wait_for=1)
-    assert call("main", "kill") == {"trading": "HALTED", "orders_canceled": 0}
+    said = {"trading": "HALTED", "orders_canceled": 0, "is_kept": False}
+    assert call("main", "kill") == said
     assert status()["trading"] == "HALTED"
 
 
