@@ -174,7 +174,7 @@ def simulate(cls, data, settings=None, *, jit, budget=0, first_rows=0, **params)
         simulation.view["ledger"] = simulation.ledger.address
     if budget:
         simulation._pace = lambda *_: None
-        simulation._budget = budget
+        simulation.budget = budget
     while simulation.step():
         pass
     simulation.finish()

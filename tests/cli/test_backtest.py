@@ -159,7 +159,7 @@ def test_interrupting_keeps_and_saves_the_part_that_ran(run, monkeypatch):
         if calls:
             raise KeyboardInterrupt
         calls.append(1)
-        simulation._budget = 2000
+        simulation.budget = 2000
         return step(simulation)
 
     monkeypatch.setattr(Simulation, "step", interrupted)

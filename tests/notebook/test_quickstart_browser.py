@@ -86,7 +86,7 @@ def test_quickstart_runs_and_a_dragged_slider_moves_the_figure_and_the_kernel(la
     field.fill("7")
     field.press("Enter")
     problem = explorer.locator(".lk-bad")
-    problem.wait_for(timeout=10_000)
+    problem.wait_for(timeout=30_000)
     assert "'fast' is 7.0, expected 0.0005 to 0.1" in problem.text_content()
     page.page.get_by_role("button", name="Write the attach call").click()
     text = explorer.locator("textarea")
