@@ -106,7 +106,7 @@ class _Demo:
         finally:
             if engine_folder(self.engine).exists():
                 try:
-                    stop_engine(self.engine, force=True)
+                    self.problems += stop_engine(self.engine, force=True)["swept"]
                 except LivekitError as error:
                     self.problems.append(str(error))
             self.problems += [str(item) for item in sweep(self.engine)]

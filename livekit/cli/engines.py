@@ -180,8 +180,10 @@ def _stop(options: argparse.Namespace) -> None:
         print(line)
     answer = stop_engine(options.engine, force=options.force)
     if options.json:
-        print_json({**answer, "swept": swept})
+        print_json({**answer, "swept": [*swept, *answer["swept"]]})
     else:
+        for line in answer["swept"]:
+            print(line)
         left = ", ".join(answer["leftovers"]) or "nothing left behind"
         print(f"engine {options.engine!r} stopped; {left}")
 

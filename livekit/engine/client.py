@@ -29,13 +29,13 @@ def call(engine: str, verb: str, *, timeout_s: float = 10.0, **fields: Any) -> d
     LivekitError
         Whatever the engine refused the request with.
     """
-    path = require_running(engine) / CONTROL
+    require_running(engine)
     line = msgspec.json.encode({"verb": verb, **fields}) + b"\n"
     deadline = time.monotonic() + timeout_s
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
         try:
-            _connect(connection, str(path), deadline)
+            _connect(connection, engine, deadline)
             connection.sendall(line)
             reply = _read_line(connection)
         except TimeoutError:
@@ -51,11 +51,12 @@ def call(engine: str, verb: str, *, timeout_s: float = 10.0, **fields: Any) -> d
     return dict(answer["ok"])
 
 
-def _connect(connection: socket.socket, path: str, deadline: float) -> None:
-    """Connect; an engine that has its lock but not yet its socket is about to have it."""
+def _connect(connection: socket.socket, engine: str, deadline: float) -> None:
+    """Connect; an engine that has its lock but not its socket is about to have it, or dying."""
     while True:
+        path = require_running(engine) / CONTROL
         try:
-            connection.connect(path)
+            connection.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
             if time.monotonic() > deadline:
                 raise TimeoutError from None

@@ -101,10 +101,10 @@ class EngineLock:
         os.close(self._file)
 
 
-def _try_lock(file: int) -> bool:
+def _try_lock(file: int, how: int = fcntl.LOCK_EX) -> bool:
     """Take the lock of an open file; False when somebody has it or has just removed it."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return os.fstat(file).st_nlink > 0
@@ -117,7 +117,8 @@ def is_running(engine: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return not _try_lock(file) and os.fstat(file).st_nlink > 0
+        # Shared, so that two who look at once do not take each other for the engine.
+        return not _try_lock(file, fcntl.LOCK_SH) and os.fstat(file).st_nlink > 0
     finally:
         os.close(file)
 

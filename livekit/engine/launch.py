@@ -84,6 +84,12 @@ def stop_engine(engine: str, *, force: bool = False, timeout_s: float = 15.0) ->
     force : bool
         Kill it if it does not answer or does not leave.
 
+    Returns
+    -------
+    dict
+        Its name, its pid, the paths it left behind (`leftovers`), and what was cleaned up
+        after it, a line each, when it had to be killed (`swept`).
+
     Raises
     ------
     NotRunningError
@@ -93,6 +99,7 @@ def stop_engine(engine: str, *, force: bool = False, timeout_s: float = 15.0) ->
     """
     folder = require_running(engine)
     pid, start = _identity(engine)
+    swept: list[str] = []
     try:
         call(engine, "stop", timeout_s=min(5.0, timeout_s))
         _await_end(engine, pid, start, timeout_s)
@@ -102,8 +109,9 @@ def stop_engine(engine: str, *, force: bool = False, timeout_s: float = 15.0) ->
         if clock.is_alive(pid, start):
             os.kill(pid, signal.SIGKILL)
         _await_end(engine, pid, start, timeout_s)
-        sweep(engine)
-    return {"engine": engine, "pid": pid, "leftovers": sorted(map(str, folder.glob("*")))}
+        swept = [str(item) for item in sweep(engine)]
+    leftovers = sorted(map(str, folder.glob("*")))
+    return {"engine": engine, "pid": pid, "leftovers": leftovers, "swept": swept}
 
 
 def _identity(engine: str) -> tuple[int, int]:
