@@ -5,6 +5,7 @@ import selectors
 import time
 
 import numpy as np
+from okx_keeper import Keeper
 
 from livekit import clock
 from livekit.engine.okx.adapter import OKXAdapter
@@ -19,12 +20,20 @@ class Runner:
         self.adapter = OKXAdapter(
             EngineSettings(source="okx", env="sim", url=url, symbols=list(symbols), **settings)
         )
-        self.events, self._selector = [], selectors.SelectSelector()
-        self.adapter.begin(self._selector, self._publish)
+        self._events, self._selector = [], selectors.SelectSelector()
+        self._keeper = Keeper(self._publish)
+        self.adapter.begin(self._selector, self._publish, self._keeper.direct)
+
+    @property
+    def events(self):
+        kept = self._keeper.take()
+        self.adapter.advance(len(kept))
+        self._events += kept
+        return self._events
 
     def _publish(self, address, n):
         copied = ctypes.string_at(address, n * SLOT_BYTES)
-        self.events += list(np.frombuffer(copied, np.uint8).reshape(n, SLOT_BYTES))
+        self.events.extend(np.frombuffer(copied, np.uint8).reshape(n, SLOT_BYTES))
         self.adapter.advance(n)
 
     def turn(self, timeout_s=0.01):

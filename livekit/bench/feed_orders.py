@@ -14,7 +14,7 @@ import numpy as np
 from livekit import clock
 from livekit.bench.attach import ORDERING, StrategyDesk
 from livekit.bench.feed_frames import make_frames
-from livekit.bench.feed_kernels import answer, await_request, put_events
+from livekit.bench.feed_kernels import answer, await_request
 from livekit.bench.feed_rig import INSTRUMENT, SYMBOL, FeedRig, make_core, pinned, stamped
 from livekit.bench.processes import cores
 from livekit.bench.report import Row, make_row
@@ -69,7 +69,7 @@ class _Bench:
         self.hub, self.orders = desk.hub.address, desk.orders.ctypes.data
         self.frames = make_frames([SYMBOL], 64, channels=("bbo-tbt",))
         self._request = aligned_zeros(ORDER.itemsize)
-        self.rig = FeedRig(self._publish, int(self.frames.counters[0, 0]))
+        self.rig = FeedRig(self.hub, self.core.address, int(self.frames.counters[0, 0]))
         self.line = _Line(self.rig.connect_private())
         tickets = [Ticket(INSTRUMENT, 7, "cash")]
         venue_desk = OrderDesk(self.core)
@@ -78,9 +78,6 @@ class _Bench:
         self.n = 0
         # The snapshot's quote was answered, too.
         await_request(self.orders, self._request.ctypes.data, clock.monotonic_ns() + _FIRST_NS)
-
-    def _publish(self, address: int, n: int) -> None:
-        put_events(self.hub, self.core.address, address, n)
 
     def order(self) -> tuple[int, int]:
         """Return how long an order took to the socket, and what noting it took, ns."""

@@ -13,22 +13,27 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from livekit import clock
 from livekit.bench.feed_frames import Frames, snapshot_frame, stamp
+from livekit.bench.feed_kernels import DESK, put_events, put_timed
 from livekit.engine.okx.clock import LiveClock
 from livekit.engine.okx.feed import Feed
+from livekit.engine.source import Direct
 from livekit.errors import LivekitError
 from livekit.instruments import Instrument
 from livekit.net.websocket import WebSocket, WebSocketState
 from livekit.okx.hosts import hosts_for
 from livekit.okx.subscriptions import make_arguments
+from livekit.ring.call import address_of
 from livekit.trading.core import TradingCore
 from livekit.trading.limits import RiskLimits
 
@@ -102,24 +107,29 @@ class FeedRig:
 
     Parameters
     ----------
-    publish : callable
-        Gets (address, n) of the events, as the engine would.
+    hub, core : int
+        Addresses of what events are put through, as the engine does.
     seq : int
         seqId of the book's snapshot.
 
     Attributes
     ----------
     feed : Feed
+    desk : DESK[1]
     """
 
-    def __init__(self, publish: Callable[[int, int], None], seq: int) -> None:
+    def __init__(self, hub: int, core: int, seq: int) -> None:
         self._wire = _Wire(seq)
         url = f"http://127.0.0.1:{self._wire.port}"
         arguments = make_arguments([SYMBOL], ["trades", "bbo-tbt", "books"])
         self._selector = selectors.SelectSelector()
         hosts = hosts_for("sim", "global", url)
         self.feed = Feed(hosts, arguments, {SYMBOL: 0}, LiveClock(), lambda _push: None)
-        self.feed.begin(self._selector, publish)
+        self.desk = np.zeros(1, DESK)
+        self.desk["hub"], self.desk["core"] = hub, core
+        put = partial(put_events, hub, core)
+        direct = Direct(address_of(put_timed, 3), int(self.desk.ctypes.data), put)
+        self.feed.begin(self._selector, put, direct)
         self._until(lambda: self.feed.is_live and not self.feed.stale_symbols())
         self._peer = self._wire.peers[0][0]
         self._peer.setblocking(True)

@@ -18,11 +18,16 @@ import numpy as np
 from livekit import clock
 from livekit.engine.intake import await_orders, fall_asleep, wake_up
 from livekit.engine.pump import pump_clock, pump_market
-from livekit.engine.source import Source
+from livekit.engine.source import Direct, Source
 from livekit.engine.timers import FOREVER, next_timer
 from livekit.events import SLOT_BYTES
+from livekit.ring.call import address_of, call4
 from livekit.ring.counters import observe
+from livekit.ring.jit import hot, i64
+from livekit.ring.layout import aligned_zeros
+from livekit.ring.memory import clock_ns, record
 from livekit.ring.wait import WAITS
+from livekit.trading.layout import CORE
 
 __all__ = ["LiveTurns"]
 
@@ -33,6 +38,39 @@ _STEP_NS: Final = 20_000
 _TRADING_NS: Final = 100_000_000  # how long after an order the next one is waited for
 _SPIN_STEP_NS: Final = 4_000
 _TRIES: Final = 3
+
+_LIVE: Final = np.dtype(
+    [
+        ("pump", "<i8"),  # addresses: of a PUMP,
+        ("market", "<i8"),  # of `pump_market`,
+        ("core", "<i8"),  # of the CORE,
+        ("tick", "<i8"),  # of the histogram of what an event costs
+        ("is_open", "<i8"),
+        ("first_ns", "<i8"),
+        ("moved", "<i8"),  # events since the last turn
+        ("done", "<i8"),  # of the last call's events
+    ]
+)
+"""What a frame's events need to go through the engine."""
+
+_OPEN, _FIRST, _MOVED, _DONE = 4, 5, 6, 7  # words of a _LIVE
+
+
+@hot
+def _put(live: int, events: int, n: int) -> int:
+    """Put `n` slots through the engine; 0 when some found no room, or orders wait to be sent."""
+    view = record(_LIVE, live)
+    if view.is_open == 0:
+        return 1
+    start_ns = clock_ns()
+    if view.first_ns == 0:
+        view.first_ns = start_ns
+    done = call4(view.market, view.pump, events, SLOT_BYTES, n)
+    view.done = done
+    view.moved += done
+    if done > 0:
+        observe(view.tick, (clock_ns() - start_ns) // done)
+    return i64(done == n and record(CORE, view.core).n_sends == 0)
 
 
 class LiveTurns:
@@ -57,8 +95,8 @@ class LiveTurns:
 
     Attributes
     ----------
-    first_ns : int
-        CLOCK_MONOTONIC of the first event; 0 before it.
+    direct : Direct
+        `publish`, for compiled callers.
     n_lost : int
         Events that the engine had no room for.
     """
@@ -74,42 +112,65 @@ class LiveTurns:
         dispatch: Callable[[float], None],
         flush: Callable[[], None],
     ) -> None:
-        self._pump, self._tick, self._source = int(pump.ctypes.data), tick, source
+        self._pump, self._source = int(pump.ctypes.data), source
         self._timers, self._n_timers = int(timers.ctypes.data), len(timers)
         self._orders, self._n_orders, self._ordered_ns = pump["orders_in"], 0, 0
         self._spin_ns, self._yield_ns, self._sleep_ns = WAITS[wait]
         self._make_room, self._dispatch, self._flush = make_room, dispatch, flush
-        self._moved = self._moved_ns = 0
-        self.first_ns = self.n_lost = 0
+        self._moved_ns = self.n_lost = 0
+        self._memory = aligned_zeros(_LIVE.itemsize)
+        self._live, self._words = int(self._memory.ctypes.data), self._memory.data.cast("q")
+        own = self._memory.view(_LIVE)
+        own["pump"], own["tick"], own["core"] = self._pump, tick, pump["core"]
+        own["market"] = address_of(pump_market, 4)
         self.is_open = True
+        self.direct = Direct(address_of(_put, 3), self._live, self._settle)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether events are taken."""
+        return bool(self._words[_OPEN])
+
+    @is_open.setter
+    def is_open(self, value: bool) -> None:
+        self._words[_OPEN] = value
+
+    @property
+    def first_ns(self) -> int:
+        """CLOCK_MONOTONIC of the first event; 0 before it."""
+        return self._words[_FIRST]
 
     def publish(self, address: int, n: int) -> None:
         """Put `n` slots through the engine now, and the orders they lead to."""
-        if not self.is_open:
-            return
-        start_ns = clock.monotonic_ns()
-        self.first_ns = self.first_ns or start_ns
-        done = pump_market(self._pump, address, SLOT_BYTES, n)
+        if not _put(self._live, address, n):
+            self._settle(address, n)
+
+    def _settle(self, address: int, n: int) -> None:
+        """Put through what of `n` slots found no room, and send the orders."""
+        words = self._words
         tries = 0
-        while done < n:
+        while words[_DONE] < n:
             if tries == _TRIES:
-                self.n_lost += n - done
-                _log.error("events lost count=%d: the engine has no room for them", n - done)
+                self.n_lost += n - words[_DONE]
+                _log.error("events lost count=%d: no room for them", n - words[_DONE])
                 break
             tries += 1
             self._make_room()
-            done += pump_market(self._pump, address + done * SLOT_BYTES, SLOT_BYTES, n - done)
+            left = address + words[_DONE] * SLOT_BYTES
+            more = pump_market(self._pump, left, SLOT_BYTES, n - words[_DONE])
+            words[_DONE] += more
+            words[_MOVED] += more
         self._flush()
-        self._source.advance(done)
-        self._moved += done
-        if done:
-            observe(self._tick, (clock.monotonic_ns() - start_ns) // done)
 
     def turn(self) -> int:
         """Look at the sockets and the clock; return how much moved."""
-        self._moved = 0
+        words = self._words
+        before = words[_MOVED]
         self._dispatch(0)
-        moved = pump_clock(self._pump, self._source.now_ts()) + self._moved
+        moved = pump_clock(self._pump, self._source.now_ts()) + words[_MOVED] - before
+        if words[_MOVED]:
+            self._source.advance(words[_MOVED])
+            words[_MOVED] = 0
         if moved:
             self._flush()
             self._moved_ns = clock.monotonic_ns()

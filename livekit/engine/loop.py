@@ -205,7 +205,7 @@ class EventEngine:
             return take_orders(pump)
         if not self._is_open:
             self._is_open = True
-            self.source.begin(self._selector, self.live.publish)
+            self.source.begin(self._selector, self.live.publish, self.live.direct)
             self.venue.begin(self._selector, self._make_room, self._drain)
         if self.source.is_live:
             return self.live.turn()

@@ -24,10 +24,29 @@ from livekit.instruments import Instrument
 from livekit.ring.layout import aligned_zeros
 from livekit.store.replay import Replay
 
-__all__ = ["Pace", "PaceKind", "Publish", "ReplaySource", "Source", "parse_pace"]
+__all__ = ["Direct", "Pace", "PaceKind", "Publish", "ReplaySource", "Source", "parse_pace"]
 
 Publish = Callable[[int, int], None]
 """Puts `n` slots at an address through the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """The same for compiled callers.
+
+    Attributes
+    ----------
+    entry, context : int
+        Address of a function of (context, address of slots, how many) and its context; it
+        returns 1, or 0 when `settle` is to be called next.
+    settle : callable
+        Does what the entry left of these events: what found no room, orders to send.
+    """
+
+    entry: int
+    context: int
+    settle: Publish
+
 
 _STAGED: Final = 512
 _JUMP_NS: Final = 3_600_000_000_000
@@ -120,7 +139,9 @@ class Source(Protocol):
         """Time of the last event, ns; 0 while live."""
         ...
 
-    def begin(self, selector: selectors.BaseSelector, publish: Publish) -> None:
+    def begin(
+        self, selector: selectors.BaseSelector, publish: Publish, direct: Direct | None = None
+    ) -> None:
         """Let events flow; callbacks in `selector` take no argument."""
         ...
 
@@ -191,7 +212,9 @@ class ReplaySource:
         """Receive time of the last event of the recording, ns."""
         return int(self.replay.last_ts)
 
-    def begin(self, _selector: selectors.BaseSelector, _publish: Publish) -> None:
+    def begin(
+        self, selector: selectors.BaseSelector, publish: Publish, direct: Direct | None = None
+    ) -> None:
         """Do nothing: what is due is asked for."""
 
     def look_after(self, _now_ns: int) -> None:

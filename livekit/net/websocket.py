@@ -28,6 +28,7 @@ from livekit import clock
 from livekit.errors import ConfigError
 from livekit.net.dialling import Dialling
 from livekit.net.framing import FrameBuffer, explain, measure
+from livekit.net.inbox import Inbox
 
 __all__ = ["MAX_FRAME_BYTES", "WebSocket", "WebSocketState"]
 
@@ -80,6 +81,8 @@ class WebSocket:
         CLOCK_MONOTONIC of the last read.
     n_frames, n_bytes : int
         Received.
+    inbox : Inbox
+        What was read.
 
     Raises
     ------
@@ -103,7 +106,7 @@ class WebSocket:
         self._tls = (tls or ssl.create_default_context()) if self._uri.secure else None
         self._protocol = ClientProtocol(self._uri, max_size=MAX_FRAME_BYTES)
         self._socket: socket.socket | None = None
-        self._unread, self._unsent = bytearray(), bytearray()
+        self.inbox, self._unsent = Inbox(_READ_BYTES), bytearray()
         self._parts: list[bytes] = []
         self._deadline_ns = clock.monotonic_ns() + int(connect_timeout_s * 1e9)
         self._dialling = Dialling(self._uri.host, self._uri.port, self._tls)
@@ -146,38 +149,37 @@ class WebSocket:
         """Whether nothing is under way but frames to be read: `read` may take `handle`'s place."""
         return self.state is WebSocketState.OPEN and not self._unsent and not self._parts
 
-    def read(self) -> bytes:
-        """Read once, of a plain connection; return all bytes that were not taken yet.
+    def read(self) -> int:
+        """Read once, of a plain connection; return how many bytes lie in the inbox, 0: none new.
 
         Whoever calls takes whole frames off their front and gives the rest to `take`.
         """
+        inbox = self.inbox
         try:
-            data = self._socket.recv(_READ_BYTES)  # type: ignore[union-attr]
+            n = self._socket.recv_into(inbox.free)  # type: ignore[union-attr]
         except _WANTS:
-            return b""
+            return 0
         except OSError as error:
             self._fail(explain(error))  # what was read before it is whole
-            return b""
-        if not data:
+            return 0
+        if n == 0:
             self._end()
-            return b""
+            return 0
         self.received_ns = clock.monotonic_ns()
-        self.n_bytes += len(data)
-        if self._unread:
-            data = bytes(self._unread) + data
-            self._unread.clear()
-        return data
+        self.n_bytes += n
+        return inbox.n + n
 
-    def take(self, data: bytes, start: int, n_frames: int) -> list[bytes]:
-        """Take back what `read` gave from `start` on, `n_frames` having been before it.
+    def take(self, n: int, start: int = 0, n_frames: int = 0) -> list[bytes]:
+        """Take what `read` said there is from `start` on, `n_frames` having been before it.
 
         Returns the messages of its whole frames.
         """
-        self.n_frames += n_frames
         messages: list[bytes] = []
-        if start < len(data):
-            self._take(data[start:], messages)
-            self.n_frames += len(messages)
+        if start < n:
+            self._take(self.inbox.text(start, n), messages)
+        elif self.inbox.n:
+            self.inbox.clear()
+        self.n_frames += n_frames + len(messages)
         return messages
 
     @property
@@ -260,15 +262,14 @@ class WebSocket:
     def _read(self) -> list[bytes]:
         messages: list[bytes] = []
         for _ in range(_READS):
-            data = self.read()
-            if not data:
+            n = self.read()
+            if not n:
                 break
-            self._take(data, messages)
+            messages += self.take(n)
             if self.state is WebSocketState.CLOSED:
                 break
-            if len(data) < _READ_BYTES and self._tls is None:
+            if n < _READ_BYTES and self._tls is None:
                 break
-        self.n_frames += len(messages)
         return messages
 
     def _take(self, data: bytes, messages: list[bytes]) -> None:
@@ -292,7 +293,7 @@ class WebSocket:
         if start < end and self._stage is _Stage.OPEN and not self._is_cut(data, start, end):
             self._parse(data[start:], messages)  # a frame that is too long, or what ends us
             start = end
-        self._unread = bytearray(data[start:])
+        self.inbox.put(data[start:])
 
     def _is_cut(self, data: bytes, start: int, end: int) -> bool:
         """Tell whether the rest is the beginning of a frame that will be taken."""

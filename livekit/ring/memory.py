@@ -26,6 +26,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 __all__ = [
+    "boottime_ns",
     "clear_lines",
     "clock_ns",
     "copy_fresh",
@@ -51,6 +52,7 @@ __all__ = [
 _I64 = ir.IntType(64)
 _I32 = ir.IntType(32)
 _LINE = ir.VectorType(_I64, 8)
+_MONOTONIC, _BOOTTIME = 1, 7  # clocks of clock_gettime(2)
 _FUTEX_CALL = {"x86_64": 202, "aarch64": 98}.get(platform.machine(), 98)
 
 
@@ -245,20 +247,29 @@ def pause(_context):
     return types.void(), codegen
 
 
-@intrinsic
-def clock_ns(_context):
-    """Read CLOCK_MONOTONIC in nanoseconds, the clock all processes of a machine share."""
-
+def _reader_of(clock):
     def codegen(_context, builder, _signature, _args):
         time = cgutils.alloca_once(builder, ir.ArrayType(_I64, 2))
         kind = ir.FunctionType(_I32, [_I32, ir.ArrayType(_I64, 2).as_pointer()])
         call = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
-        builder.call(call, [ir.Constant(_I32, 1), time])
+        builder.call(call, [ir.Constant(_I32, clock), time])
         seconds = builder.load(cgutils.gep_inbounds(builder, time, 0, 0))
         rest = builder.load(cgutils.gep_inbounds(builder, time, 0, 1))
         return builder.add(builder.mul(seconds, ir.Constant(_I64, 1_000_000_000)), rest)
 
     return types.int64(), codegen
+
+
+@intrinsic
+def clock_ns(_context):
+    """Read CLOCK_MONOTONIC in nanoseconds, the clock all processes of a machine share."""
+    return _reader_of(_MONOTONIC)
+
+
+@intrinsic
+def boottime_ns(_context):
+    """Read CLOCK_BOOTTIME in nanoseconds, which counts a suspended machine's sleep."""
+    return _reader_of(_BOOTTIME)
 
 
 @intrinsic

@@ -23,7 +23,7 @@ def test_engine_replays_everything_and_stops_without_leaving_anything(engine):
     assert (done["events_in"], done["position"], done["pid"]) == (n_events(), n_events(), pid)
     assert (done["trading"], done["events_dropped"], done["equity"]) == ("ACTIVE", 0, 100_000.0)
     answer = stop_engine("main")
-    assert answer == {"engine": "main", "pid": pid, "leftovers": []}
+    assert answer == {"engine": "main", "pid": pid, "leftovers": [], "swept": []}
     assert not engine_folder("main").exists()
     assert clock.process_start(pid) == 0
 

@@ -20,7 +20,7 @@ from livekit.engine.okx.clock import ClockOffset, LiveClock
 from livekit.engine.okx.feed import Feed
 from livekit.engine.okx.listing import ask_time, instrument_calls, load_instruments, take_time
 from livekit.engine.settings import EngineSettings
-from livekit.engine.source import Pace, PaceKind, Publish
+from livekit.engine.source import Direct, Pace, PaceKind, Publish
 from livekit.errors import ConfigError, FeedError, LivekitError
 from livekit.instruments import Instrument
 from livekit.net.doorbell import Doorbell
@@ -116,12 +116,14 @@ class OKXAdapter:
 
     # What the engine asks of a source.
 
-    def begin(self, selector: selectors.BaseSelector, publish: Publish) -> None:
-        """Connect; events go to `publish` from callbacks of `selector`."""
+    def begin(
+        self, selector: selectors.BaseSelector, publish: Publish, direct: Direct | None = None
+    ) -> None:
+        """Connect; events go to `publish` or `direct` from callbacks of `selector`."""
         self._selector = selector
         self._first_ts = self.clock.now()
         selector.register(self._bell.fileno(), selectors.EVENT_READ, self._hear_answers)
-        self.feed.begin(selector, publish)
+        self.feed.begin(selector, publish, direct)
 
     def due(self) -> tuple[int, int]:
         """Return nothing: events are put through when they arrive."""

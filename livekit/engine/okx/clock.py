@@ -11,6 +11,8 @@ import time
 from collections import deque
 from typing import Final
 
+import numpy as np
+
 __all__ = ["ClockOffset", "LiveClock"]
 
 _SLEW: Final = 1000
@@ -20,10 +22,18 @@ _FRESH_NS: Final = 300_000_000_000
 
 
 class LiveClock:
-    """Nanoseconds since the epoch that never step."""
+    """Nanoseconds since the epoch that never step.
+
+    Attributes
+    ----------
+    base_at : int
+        Address of what `now` is ahead of CLOCK_BOOTTIME, int64, ns, for compiled readers.
+    """
 
     def __init__(self) -> None:
         self._base_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self._base = np.array([self._base_ns])
+        self.base_at = int(self._base.ctypes.data)
         self._looked_ns = self.now()
 
     def now(self) -> int:
@@ -36,6 +46,7 @@ class LiveClock:
         behind = wall_ns - now
         step = max(0, now - self._looked_ns) // _SLEW
         self._base_ns += max(-step, min(step, behind))
+        self._base[0] = self._base_ns
         self._looked_ns = now
         return behind
 

@@ -6,6 +6,7 @@ Layer 4.
 import logging
 import selectors
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 from livekit import clock
@@ -34,8 +35,8 @@ class Owner(Protocol):
     ) -> None:
         """Take one frame of a link."""
 
-    def take_bytes(self, data: bytes, read_ns: int) -> tuple[int, int]:
-        """Take what it can of the front of what was read; return how many bytes, and frames."""
+    def take_bytes(self, at: int, n: int, read_ns: int) -> tuple[int, int]:
+        """Take what it can of the front of `n` bytes read; return how many bytes, and frames."""
 
     def announce(self, connection: "Connection") -> None:
         """Take note that the session is live."""
@@ -144,7 +145,7 @@ class Connection:
             self._selector.unregister(known[0])
             known = None
         put = self._selector.register if known is None else self._selector.modify
-        put(wanted[0], wanted[1], lambda: self._ready(number))
+        put(wanted[0], wanted[1], partial(self._ready, number))
         self._registered[number] = wanted
 
     def _unwatch(self, number: int) -> None:
@@ -189,16 +190,15 @@ class Connection:
         None when there was nothing else, which is nearly always.
         """
         frames: list[bytes] = []
-        while data := websocket.read():
+        while n := websocket.read():
             at, n_frames = 0, 0
             if not frames:  # frames are taken in their order
                 read_ns = websocket.received_ns
                 self.session.heard(link, read_ns)
-                at, n_frames = self._feed.take_bytes(data, read_ns)
-                if at == len(data) and not websocket.is_holding:
-                    websocket.n_frames += n_frames
-                    return None
-            frames += websocket.take(data, at, n_frames)
+                at, n_frames = self._feed.take_bytes(websocket.inbox.address, n, read_ns)
+            frames += websocket.take(n, at, n_frames)
+            if at == n and not websocket.is_holding:
+                return frames or None
             if not websocket.is_plain or not websocket.is_holding:
                 break
         return frames

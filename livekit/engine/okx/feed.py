@@ -16,6 +16,8 @@ from livekit import clock
 from livekit.engine.okx.clock import LiveClock
 from livekit.engine.okx.connection import Connection
 from livekit.engine.okx.measures import Measures
+from livekit.engine.okx.reading import READING, read_frames
+from livekit.engine.source import Direct, Publish
 from livekit.errors import FeedError
 from livekit.net.backoff import Backoff, ConnectLimiter
 from livekit.net.limits import OperationBudget
@@ -35,24 +37,25 @@ from livekit.okx.messages import (
     parse,
 )
 from livekit.okx.phases import Link
-from livekit.okx.prefixes import BYTES_AT, CAN_SCAN
-from livekit.okx.scan import scan_wire
 from livekit.okx.session import Session
 from livekit.okx.subscriptions import Argument, split
+from livekit.ring.layout import aligned_zeros
 from livekit.store.recorder_raw import RawLog
 
-__all__ = ["Feed", "Publish"]
+__all__ = ["Feed"]
 
 _log: Final = logging.getLogger(__name__)
-
-Publish = Callable[[int, int], None]
-"""Puts `n` events at an address through the engine."""
 
 _LOOK_NS: Final = 100_000_000
 _SECOND_NS: Final = 1_000_000_000
 _SNAPSHOT_NS: Final = 10 * _SECOND_NS
 _QUIET_BOOK_NS: Final = 90 * _SECOND_NS  # heartbeats come every 60 s
 _MAX_BAD_FRAMES: Final = 10
+_TS: Final = int(READING.fields["ts"][1]) // 8  # type: ignore[index]
+
+
+def _drop(_address: int, _n: int) -> None:
+    """Put events nowhere: nobody has begun."""
 
 
 class Feed:
@@ -96,8 +99,13 @@ class Feed:
         self.measures = Measures()
         self.bad_frames = self._bad_in_a_row = 0
         self._clock, self._on_instruments = now, on_instruments
-        self._publish: Publish = lambda _address, _n: None
-        self._looked_ns = self._ts = 0
+        self._publish: Publish = _drop
+        self._settle: Publish = _drop
+        self._memory = aligned_zeros(READING.itemsize)
+        self._reading = int(self._memory.ctypes.data)
+        self._words = self._memory.data.cast("q")
+        self._put_in(0, 0)
+        self._looked_ns = 0
         self.listening: list[bytes] | None = None
         self._connected: set[str] = set()
         self._seen: set[str] = set()
@@ -121,13 +129,18 @@ class Feed:
             scratch.feed(head + b'"data":[{%s}]}' % row, 1)
         trade = b'"instId":"X","tradeId":"1","px":"1","sz":"1","side":"buy","ts":"1"'
         scratch.feed(b'{"arg":{"channel":"trades","instId":"X"},"data":[{%s}]}' % trade, 1)
-        scan_wire(scratch.state, scratch.address, scratch.address, 1)
+        read_frames(self._reading, scratch.address, scratch.address, 1)
         Measures().note(scratch.address, 1)
         scratch.connect(2)
 
-    def begin(self, selector: selectors.BaseSelector, publish: Publish) -> None:
-        """Connect, with sockets in `selector`; events go to `publish`."""
-        self._publish = publish
+    def begin(
+        self, selector: selectors.BaseSelector, publish: Publish, direct: Direct | None = None
+    ) -> None:
+        """Connect, with sockets in `selector`; events go to `publish`, or the short way."""
+        self._publish = self._settle = publish
+        if direct is not None:
+            self._put_in(direct.entry, direct.context)
+            self._settle = direct.settle
         ts = self.stamp()
         self.normalizer.connect(ts)
         for connection in self.connections:
@@ -158,6 +171,12 @@ class Feed:
         """CLOCK_MONOTONIC of the last frame; 0 before the first."""
         return max(one.session.primary.heard_ns for one in self.connections)
 
+    def _put_in(self, entry: int, context: int) -> None:
+        """Tell `read_frames` where everything is."""
+        own = self._memory.view(READING)
+        own["state"], own["put"], own["context"] = self.normalizer.state, entry, context
+        own["measures"], own["base"] = self.measures.address, self._clock.base_at
+
     # What connections say.
 
     def stamp(self, age_ns: int = 0) -> int:
@@ -165,8 +184,8 @@ class Feed:
 
         Events are recorded by their time, so one that came later must not be earlier.
         """
-        self._ts = max(self._ts, self._clock.now() - age_ns)
-        return self._ts
+        ts = self._words[_TS] = max(self._words[_TS], self._clock.now() - age_ns)
+        return ts
 
     def take(
         self, connection: Connection, link: Link, frame: bytes, read_ns: int, ts_recv: int
@@ -181,7 +200,7 @@ class Feed:
             The same, ns since the epoch.
         """
         # What an earlier frame of the same read made us say bears a later time already.
-        ts_recv = max(ts_recv, self._ts)
+        ts_recv = max(ts_recv, self._words[_TS])
         if self.listening is not None:
             self.listening.append(frame)
         if connection.is_settled(link):
@@ -194,32 +213,35 @@ class Feed:
                 return
         self._take_slowly(connection, link, frame, read_ns, ts_recv)
 
-    def take_bytes(self, data: bytes, read_ns: int) -> tuple[int, int]:
+    def take_bytes(self, at: int, n: int, read_ns: int) -> tuple[int, int]:
         """Take the usual frames at the front of what was read from a settled connection.
 
-        Nearly all of them are: each costs one compiled call, and no frame is made of it.
-        Returns the bytes and the frames that were taken.
+        Parameters
+        ----------
+        at, n : int
+            Where it lies, and how many bytes; the byte behind them is overwritten.
+        read_ns : int
+            When it was read; CLOCK_MONOTONIC.
+
+        Returns
+        -------
+        tuple of int
+            Bytes and frames taken.
         """
-        if self.listening is not None or not CAN_SCAN:
+        if self.listening is not None:
             return 0, 0
-        ts_recv = self.stamp(clock.monotonic_ns() - read_ns)
-        state, events = self.normalizer.state, self.normalizer.address
-        n_frames = 0
-        start = at = id(data) + BYTES_AT
-        end = start + len(data)
-        while at < end:
-            done = scan_wire(state, at, end, ts_recv)
-            if done < 0:
+        taken = n_frames = 0
+        while taken < n:
+            done = read_frames(self._reading, at + taken, at + n, read_ns)
+            taken += done >> 32
+            n_frames += done >> 16 & 0xFFFF
+            n_left = done & 0xFFFF
+            if not n_left:
                 break
-            at += done >> 16
-            n_frames += 1
-            if n := done & 0xFFFF:
-                self._publish(events, n)
-                self.measures.note(events, read_ns)
-                ts_recv = self._ts  # what it made us say bears a later time already
+            self._settle(self.normalizer.address, n_left)
         if n_frames:
             self._bad_in_a_row = 0
-        return at - start, n_frames
+        return taken, n_frames
 
     def _take_slowly(
         self, connection: Connection, link: Link, frame: bytes, read_ns: int, ts_recv: int

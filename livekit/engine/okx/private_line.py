@@ -126,9 +126,9 @@ class PrivateLine:
         """Return the wall clock's time so long ago, ns since the epoch."""
         return clock.now_ns() - age_ns
 
-    def take_bytes(self, data: bytes, read_ns: int) -> tuple[int, int]:
+    def take_bytes(self, at: int, n: int, read_ns: int) -> tuple[int, int]:
         """Take nothing before it is a frame."""
-        del data, read_ns
+        del at, n, read_ns
         return 0, 0
 
     def take(
