@@ -32,6 +32,11 @@ BUSY = """() => {
 DARK = """() => window.jupyterapp.commands.execute(
     'apputils:change-theme', {theme: 'JupyterLab Dark'})"""
 STATUS = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel?.status"
+COUNT_DRAWS = """() => {
+    const ask = window.requestAnimationFrame;
+    window.nDraws = 0;
+    window.requestAnimationFrame = call => { window.nDraws += 1; return ask.call(window, call); };
+}"""
 FRAMES = "() => Number(document.querySelector('.lk-desk')?.dataset.frames || 0)"
 
 
@@ -110,6 +115,16 @@ def test_desk_cancels_changes_parameters_and_flattens_by_mouse_and_keys(lab, lab
     verbs = [line["verb"] for line in read_audit("main")]
     check_controls(page)
     assert verbs[-6:] == ["cancel", "params", "params", "params", "flatten", "resume"]
+
+
+def test_desk_draws_when_it_is_told_something_and_not_all_the_time(lab, lab_server, trading):
+    page = shown(lab, lab_server)
+    page.page.evaluate(COUNT_DRAWS)
+    before = page.page.evaluate(FRAMES)
+    page.eventually(lambda: page.page.evaluate(FRAMES) >= before + 20, "frames")
+    n_draws, n_frames = page.page.evaluate("window.nDraws"), page.page.evaluate(FRAMES) - before
+    # The desk's own and its chart's: a page that draws at sixty a second asks eight times each.
+    assert n_frames < n_draws < 5 * n_frames
 
 
 def test_strategies_never_pause_while_page_and_kernel_are_restarted(lab, lab_server, trading):

@@ -1,6 +1,8 @@
 // The dashboard's page side: one message per beat comes in, is kept, and is drawn in the
-// next animation frame. What it shows it has been told; what it is asked to do it sends to
-// the engine itself, and through the kernel where the engine cannot be reached.
+// next animation frame. Between messages nothing moves: a page that draws sixty times a
+// second takes a core from the engine it watches. What it shows it has been told; what it
+// is asked to do it sends to the engine itself, and through the kernel where the engine
+// cannot be reached.
 
 const LWC = window.LightweightCharts;
 const MAX_TICKS = 36000;
@@ -29,11 +31,23 @@ function h(tag, attributes = {}, ...children) {
   return node;
 }
 
-const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+const put = (node, text) => {
+  const own = node.firstChild;
+  if (own && own.nodeType === Node.TEXT_NODE && own === node.lastChild) { if (own.data !== text) own.data = text; }
+  else if (node.textContent !== text) node.textContent = text;
+};
 const known = (x) => typeof x === "number" && Number.isFinite(x);
-const number = (x, digits = 2) => known(x)
-  ? x.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }) : "–";
-const plain = (x) => known(x) ? x.toLocaleString("en-US", { maximumFractionDigits: 8 }) : "–";
+// Made once each: to make one takes longer than a hundred uses.
+const fixed = new Map();
+const rounded = (digits) => {
+  if (!fixed.has(digits)) {
+    fixed.set(digits, new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  }
+  return fixed.get(digits);
+};
+const exact = new Intl.NumberFormat("en-US", { maximumFractionDigits: 8 });
+const number = (x, digits = 2) => known(x) ? rounded(digits).format(x) : "–";
+const plain = (x) => known(x) ? exact.format(x) : "–";
 const signed = (x) => known(x) ? (x > 0 ? "+" : x < 0 ? "−" : "") + number(Math.abs(x)) : "–";
 const sign = (x) => known(x) && x !== 0 ? (x > 0 ? "up" : "down") : "";
 const clock = (ms, fraction = 0) => {
@@ -166,7 +180,7 @@ class Price {
   constructor(desk) {
     this.desk = desk;
     this.seconds = 0;
-    this.dirty = this.marked = true;
+    this.marked = true;
     this.bars = [];
     this.lines = new Map();
     this.place = h("div", { class: "chart" });
@@ -222,7 +236,8 @@ class Price {
     this.bars = [];
     for (const tick of this.desk.ticks) this.fold(tick);
     this.series.setData(this.bars);
-    this.dirty = this.marked = true;
+    this.marked = true;
+    this.desk.wake();
   }
 
   fold([ms, bid, ask]) {
@@ -784,6 +799,7 @@ class Desk {
     this.color = (name) => style.getPropertyValue(`--lk-${name}`).trim();
     if (this.panels.price) { this.panels.price.theme(this.color); if (this.account) this.panels.price.orders(this.account.orders); }
     this.slow = 0;
+    this.wake();
   }
 
   // What comes in.
@@ -834,6 +850,7 @@ class Desk {
     if (frame.params && params) params.update(frame.params);
     if (frame.history && history) history.grow();
     if (frame.logs && log) log.add(frame.logs);
+    if (price) price.draw();  // the chart draws by itself in the next animation frame, which is ours, too
     if (ladder && this.market) this.isLadder = true;
     if (positions && frame.account) positions.update(frame.account);
   }
@@ -858,10 +875,16 @@ class Desk {
 
   // What is drawn.
 
+  wake() {
+    if (this.isAwake) return;
+    this.isAwake = true;
+    requestAnimationFrame((now) => { this.isAwake = false; if (!this.isGone) this.draw(now); });
+  }
+
   draw(now) {
     this.freshness();
     const { ladder, tape, positions, orders, log, price } = this.panels;
-    if (price) price.draw();
+    if (price && price.marked) price.draw();
     if (tape) tape.draw();
     if (orders) orders.draw();
     if (log) log.draw();
@@ -926,21 +949,19 @@ function render({ model, el }) {
     else if (message.kind === "moment" && desk.panels.history) desk.panels.history.update(message);
     else if (message.kind === "answer") desk.roads.answered(message);
     else if (message.kind === "said") desk.say(message.text, message.tone);
+    desk.wake();
   };
   model.on("msg:custom", hear);
   model.send({ kind: "ready" });
   const live = () => model.send({ kind: desk.greeting ? "alive" : "ready" });
   const alive = setInterval(live, 2000);
   document.addEventListener("visibilitychange", live);
-  let isHere = true;
-  const draw = (now) => { if (!isHere) return; desk.draw(now); requestAnimationFrame(draw); };
-  requestAnimationFrame(draw);
-  // Without a visible page there are no animation frames, but the staleness must not lie.
-  const fresh = setInterval(() => desk.freshness(), 1000);
+  // Without messages, or without a visible page, nothing is drawn, but the staleness must not lie.
+  const fresh = setInterval(() => desk.freshness(), 500);
   const watch = new MutationObserver(() => desk.theme());
   watch.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
   return () => {
-    isHere = false;
+    desk.isGone = true;
     clearInterval(alive); clearInterval(fresh); watch.disconnect();
     document.removeEventListener("visibilitychange", live);
     model.off("msg:custom", hear);
