@@ -118,7 +118,7 @@ def test_frames_hold_what_changed_and_the_greeting_everything(quoting):
     feeding.choose("ETH-USDT")
     assert feeding.greeting()["symbol"] == "ETH-USDT"
     eventually(lambda: feeding.frame().get("market", {}).get("symbol") == "ETH-USDT", "ETH-USDT")
-    assert feeding.moment(1.0, "one")["state"]["seen"] >= 40
+    eventually(lambda: feeding.moment(1.0, "one")["state"]["seen"] >= 40, "its newest state")
 
 
 def engine_pid():
