@@ -157,8 +157,8 @@ class Outcome:
         return found + ["failure"] * (bool(self.failure) != bool(other.failure))
 
 
-def simulate(cls, data, settings=None, *, jit, budget=0, first_rows=0, **params):
-    """Put all data through a strategy; return an Outcome."""
+def simulate(cls, data, settings=None, *, jit, budget=0, first_rows=0, look=None, **params):
+    """Put all data through a strategy; return an Outcome. `look` sees it between two steps."""
     values = {name: param.default for name, param in declare(cls).params.items()} | params
     simulation = Simulation(cls, values, data, settings or Settings(), is_compiled=jit)
     if first_rows:
@@ -176,7 +176,8 @@ def simulate(cls, data, settings=None, *, jit, budget=0, first_rows=0, **params)
         simulation._pace = lambda *_: None
         simulation.budget = budget
     while simulation.step():
-        pass
+        if look is not None:
+            look(simulation)
     simulation.finish()
     return Outcome(simulation)
 

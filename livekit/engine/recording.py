@@ -228,20 +228,60 @@ class Recorder:
         if int(ledger.view["n_equity"]) == 0:
             return None
         ledger.grow(LEDGER_MARGIN)
+        meta = self._describe(ring, ledger, name, spec, instruments, errors)
+        del self._began[ring]
         close(ledger.address, now)
-        started, began_s, events = self._began.pop(ring)
+        folder = new_folder(name, meta["started"])
+        orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
+        self._write(Run(meta, orders, fills, equity, ledger.marks), folder)
+        return folder
+
+    def snapshot(
+        self,
+        ring: int,
+        name: str,
+        spec: dict[str, Any],
+        instruments: list[Instrument],
+        errors: int,
+        folder: Path,
+    ) -> bool:
+        """Write what a run holds so far, beside the engine's work; False before its first event.
+
+        The run goes on as if nobody had asked.
+        """
+        ledger = self._ledgers.get(ring)
+        if ledger is None or int(ledger.view["n_equity"]) == 0:
+            return False
+        ledger.grow(LEDGER_MARGIN)
+        meta = self._describe(ring, ledger, name, spec, instruments, errors)
+        meta["is_partial"] = True
+        logs = ledger.snapshot(int(self._pump["now"]))
+        self._write(Run(meta, logs["orders"], logs["fills"], logs["equity"], logs["marks"]), folder)
+        return True
+
+    def _describe(
+        self,
+        ring: int,
+        ledger: Ledger,
+        name: str,
+        spec: dict[str, Any],
+        instruments: list[Instrument],
+        errors: int,
+    ) -> dict[str, Any]:
+        """Return what is known of a run that ends now."""
         meta = self._about | _describe(self._core, ledger, spec, instruments)
-        meta["name"], meta["started"], meta["stopped_ns"] = name, started, now
+        started, began_s, events = self._began[ring]
+        meta["name"], meta["started"] = name, started
+        meta["stopped_ns"] = int(self._pump["now"])
         meta["wall_s"] = time.monotonic() - began_s
         meta["counts"]["events"] = int(self._pump["events_in"]) - events
         meta["counts"]["errors"] = errors
-        folder = new_folder(name, started)
-        orders, fills, equity = (ledger.rows(log) for log in ("orders", "fills", "equity"))
-        run = Run(meta, orders, fills, equity, ledger.marks)
-        thread = threading.Thread(target=_write, args=(run, folder), name=f"run-{name}")
+        return meta
+
+    def _write(self, run: Run, folder: Path) -> None:
+        thread = threading.Thread(target=_write, args=(run, folder), name=f"run-{run.meta['name']}")
         self._writers = [writer for writer in self._writers if writer.is_alive()] + [thread]
         thread.start()
-        return folder
 
     def close(self) -> None:
         """End what still runs and wait until every run is written."""

@@ -63,6 +63,13 @@ def table(engine: "EventEngine", commands: dict[str, Command]) -> dict[str, Verb
         prefix = engine.segment.file.prefix
         return {"pid": int(prefix["engine_pid"]), "start": int(prefix["engine_start"])}
 
+    def snapshot(request: dict[str, Any], _peer: "Peer") -> dict[str, Any]:
+        slot = engine.manager.find(str(request["name"]))
+        errors = int(slot.segment.strategy_counters["errors"])
+        what = (slot.name, slot.segment.spec, engine.manager.instruments, errors)
+        folder = Path(str(request["folder"]))
+        return {"is_written": engine.recorder.snapshot(slot.ring, *what, folder)}
+
     def begin(_request: dict[str, Any], _peer: "Peer") -> dict[str, Any]:
         engine.begin()
         return {"begun": True}
@@ -73,6 +80,7 @@ def table(engine: "EventEngine", commands: dict[str, Command]) -> dict[str, Verb
         "ping": lambda _request, _peer: {"pid": int(engine.segment.file.prefix["engine_pid"])},
         "ps": lambda _request, _peer: {"strategies": _rows(engine)},
         "register": register,
+        "snapshot": snapshot,
         "status": lambda _request, _peer: _status(engine),
         "stop": stop,
         **for_control(commands),

@@ -11,6 +11,7 @@ Layer 5.
 """
 
 import html
+import tempfile
 import time
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,7 +21,7 @@ from livekit.config import DEFAULT_ENGINE
 from livekit.engine import attach as attaching
 from livekit.engine.client import call
 from livekit.engine.folder import is_running, log_path
-from livekit.errors import ConfigError, NotFoundError, StrategyError
+from livekit.errors import ConfigError, DeadlineError, NotFoundError, StrategyError
 from livekit.notebook.cards import card, count, money
 from livekit.notebook.engines import Engine, name_of
 from livekit.notebook.requiring import require_engine
@@ -278,6 +279,37 @@ class Attached:
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         return "\n".join(text.splitlines()[-n:])
 
+    def run(self, timeout_s: float = 30.0) -> Run:
+        """Return what it has traded so far, as a run with tables, figures and statistics.
+
+        The run is partial: the strategy trades on, as if nobody had asked.
+
+        Raises
+        ------
+        NotFoundError
+            It is attached no more, or has had no event yet.
+        DeadlineError
+            The engine did not write it within `timeout_s`.
+        """
+        row = self.row
+        with tempfile.TemporaryDirectory(prefix="livekit-run-") as folder:
+            place = Path(folder) / "run"
+            answer = call(self.engine, "snapshot", name=self.name, folder=str(place))
+            if not answer["is_written"]:
+                raise NotFoundError(
+                    f"strategy {self.name!r} has no run yet: {row['received']} events so far, and "
+                    "none since its ledger began; ask again when the market has moved"
+                )
+            deadline = time.monotonic() + timeout_s
+            while not place.exists():
+                if time.monotonic() > deadline:
+                    raise DeadlineError(
+                        f"engine {self.engine!r} did not write the run within {timeout_s:g} s; "
+                        "see 'livekit logs _engine'"
+                    )
+                time.sleep(_LOOK_EVERY_S)
+            return Run.load(place)
+
     def detach(self, timeout_s: float = 10.0) -> Run | None:
         """Stop it; its open orders are cancelled. Return its run, or None if it had no event."""
         row = self.row
@@ -300,8 +332,8 @@ class Attached:
         """Say where what a run has is to be had: `lk.run` gives either."""
         if name in {"meta", "rows"} or (not name.startswith("_") and hasattr(Run, name)):
             raise AttributeError(
-                f"strategy {self.name!r} trades still; .{name} is what its run has, which "
-                ".detach() returns; .row, .state, .history and lk.dashboard() are live"
+                f"strategy {self.name!r} trades still; .{name} is what a run has: .run() gives it "
+                "as it stands, .detach() ends it; .row, .state and .history are live"
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from livekit.ring.layout import aligned_zeros
-from livekit.trading.ledger import LEDGER
+from livekit.trading.ledger import LEDGER, close
 from livekit.trading.ledger_layout import EQUITY_LOG, FILL_LOG, ORDER_LOG
 
 __all__ = ["Ledger"]
@@ -105,6 +105,18 @@ class Ledger:
         The memory itself: copy what is to outlast further writing.
         """
         return self._logs[name][: int(self.view[f"n_{name}"])]
+
+    def snapshot(self, ts: int) -> dict[str, np.ndarray]:
+        """Return copies of the logs and the marks as they were if it ended at `ts`.
+
+        It goes on as if nobody had looked. There must be room for one more row of each.
+        """
+        before = self._memory.copy()
+        close(self.address, ts)
+        copies = {name: self.rows(name).copy() for name in self._logs}
+        copies["marks"] = self.marks.copy()
+        self._memory[:] = before
+        return copies
 
     @property
     def marks(self) -> np.ndarray:

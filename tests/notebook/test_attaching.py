@@ -116,8 +116,12 @@ def test_run_of_a_name_is_what_trades_and_then_what_was_saved(started, file):
     run = lk.run("buyer")
     assert run.row["pid"] == live.row["pid"]
     assert run.state.n >= 10
-    with pytest.raises(AttributeError, match=r"'buyer' trades still; .plot is what its run has"):
+    with pytest.raises(AttributeError, match=r"'buyer' trades still; .plot is what a run has"):
         run.plot()
+    so_far = run.run()
+    assert (so_far.meta["kind"], so_far.meta["is_partial"]) == ("replay", True)
+    assert len(so_far.fills) > 0
+    assert so_far.meta["counts"]["events"] <= live.row["received"] + 10_000
     with pytest.raises(NotFoundError, match=r"there is no saved run 'byer' .* trading now: buyer"):
         lk.run("byer")
     with pytest.raises(NotFoundError, match="there is no saved run 'buyer'"):

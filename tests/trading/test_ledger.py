@@ -191,5 +191,26 @@ def test_close_replaces_a_sample_of_the_same_time():
     assert ((ledger.rows("equity")["ts"] - START) // MS).tolist() == [0, 100, 200]
 
 
+@settings(max_examples=25)
+@given(world=backtests.worlds(), params=backtests.actions())
+def test_run_that_was_looked_at_is_the_run_that_nobody_looked_at(world, params):
+    data, chosen = world
+    left_alone = backtests.simulate(ACTING, data, chosen, jit=True, budget=50, **params)
+    seen = []
+
+    def look(simulation):
+        simulation.ledger.grow(simulation._margin)
+        seen.append(simulation.ledger.snapshot(simulation.now))
+
+    looked_at = backtests.simulate(ACTING, data, chosen, jit=True, budget=50, look=look, **params)
+    for name in ("orders", "fills", "equity"):
+        assert getattr(looked_at, name).tobytes() == getattr(left_alone, name).tobytes()
+    n_fills = [*(len(one["fills"]) for one in seen), len(looked_at.fills)]
+    assert n_fills == sorted(n_fills)
+    for one in seen:
+        assert (np.diff(one["equity"]["ts"]) > 0).all()
+        assert len(one["equity"]) == len(one["marks"])
+
+
 def test_horizons_are_those_of_the_columns():
     assert HORIZONS_NS == (100 * MS, 1000 * MS, 10_000 * MS, 60_000 * MS)
