@@ -6,6 +6,7 @@ and the children that a test starts inherit them.
 
 import contextlib
 import fcntl
+import gc
 import os
 import shutil
 import sys
@@ -31,6 +32,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 LONGEST_FIRST = ("process", "torture", "notebook", "strategy", "engine", "browser", "bench")
 """Folders of tests that take long: two workers share what is left at the end."""
 
+SECOND_FILE = "browser/test_report.py"
+"""Compiles nothing: else both workers begin by compiling the same."""
+
 
 TURNS = "LIVEKIT_TEST_TURNS"
 
@@ -43,6 +47,10 @@ def pytest_collection_modifyitems(items):
         return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
 
     items.sort(key=rank)
+    # Files are handed out in their order: the first to one worker, the next to the other.
+    first = items[0].path if items else None
+    second = ROOT / "tests" / SECOND_FILE
+    items.sort(key=lambda item: 0 if item.path == first else 1 if item.path == second else 2)
 
 
 @contextlib.contextmanager
@@ -67,6 +75,24 @@ def pytest_runtest_protocol(item):
     is_alone = bool(item.get_closest_marker("alone") or item.get_closest_marker("torture"))
     with turn_of(Path(folder), is_alone=is_alone):
         return (yield)
+
+
+def pytest_collection_finish():
+    """Let the collector pass over ten thousand collected tests."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Let the collector pass over what a finished file leaves: types, compiled functions.
+
+    Else a collection takes a second and more towards the end of a run, and IPython, which
+    asks for one as each shell ends, spends a minute on a hundred tests.
+    """
+    if nextitem is not None and nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_configure(config):

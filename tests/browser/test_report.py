@@ -144,10 +144,15 @@ def test_figures_over_time_zoom_together(opened):
     assert set(found) == {"2026-01-05 06:00,2026-01-05 09:00"}
 
 
-@pytest.mark.parametrize("width", [360, 800, 1400, 2400])
-def test_page_fits_its_width(opened, width):
+@pytest.mark.parametrize(("width", "wider"), [(360, 800), (1400, 2400)])
+def test_page_fits_its_width_and_the_one_it_gets(opened, width, wider):
     page = opened(width=width)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    scrolled = "() => document.documentElement.scrollWidth"
+    assert page.evaluate(scrolled) <= width
+    page.set_viewport_size({"width": wider, "height": 900})
+    page.wait_for_function(f"() => innerWidth === {wider} && ({scrolled})() <= {wider}")
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_function(f"() => innerWidth === {width} && ({scrolled})() <= {width}")
 
 
 def test_page_without_javascript_shows_its_numbers(browser, path, run):

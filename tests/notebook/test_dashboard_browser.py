@@ -64,6 +64,15 @@ def shown(lab, lab_server, name="desk.ipynb"):
     return page
 
 
+def assert_draws_when_told(page):
+    """Check that the page draws some times a message: sixty times a second is eight each."""
+    page.page.evaluate(COUNT_DRAWS)
+    before = page.page.evaluate(FRAMES)
+    page.eventually(lambda: page.page.evaluate(FRAMES) >= before + 10, "frames")
+    n_draws, n_frames = page.page.evaluate("window.nDraws"), page.page.evaluate(FRAMES) - before
+    assert n_frames < n_draws < 5 * n_frames
+
+
 def said(page, text):
     page.page.locator(".lk-desk .said", has_text=text).wait_for(timeout=20_000)
 
@@ -88,6 +97,7 @@ def test_desk_cancels_changes_parameters_and_flattens_by_mouse_and_keys(lab, lab
     page = shown(lab, lab_server)
     desk = page.page.locator(".lk-desk")
     page.page.locator(".lk-desk .orders [data-open='2']").wait_for(timeout=20_000)
+    assert_draws_when_told(page)
     desk.get_by_role("button", name="Cancel buy 0.01 BTC-USDT of one").click()
     eventually(lambda: not open_orders("one"), "the cancellation")
     assert open_orders("two")
@@ -115,16 +125,6 @@ def test_desk_cancels_changes_parameters_and_flattens_by_mouse_and_keys(lab, lab
     verbs = [line["verb"] for line in read_audit("main")]
     check_controls(page)
     assert verbs[-6:] == ["cancel", "params", "params", "params", "flatten", "resume"]
-
-
-def test_desk_draws_when_it_is_told_something_and_not_all_the_time(lab, lab_server, trading):
-    page = shown(lab, lab_server)
-    page.page.evaluate(COUNT_DRAWS)
-    before = page.page.evaluate(FRAMES)
-    page.eventually(lambda: page.page.evaluate(FRAMES) >= before + 20, "frames")
-    n_draws, n_frames = page.page.evaluate("window.nDraws"), page.page.evaluate(FRAMES) - before
-    # The desk's own and its chart's: a page that draws at sixty a second asks eight times each.
-    assert n_frames < n_draws < 5 * n_frames
 
 
 def test_strategies_never_pause_while_page_and_kernel_are_restarted(lab, lab_server, trading):

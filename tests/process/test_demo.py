@@ -79,7 +79,7 @@ def all_gone(found):
 
 
 def test_demo_runs_three_strategies_to_the_end_and_leaves_nothing(demo, runtime_dir):
-    code, result, err = finish(demo("--speed", "20"), 180)
+    code, result, err = finish(demo("--speed", "60"), 180)
     assert (code, err) == (0, "")
     assert result["leftovers"] == result["problems"] == []
     rows = {row["name"]: row for row in result["strategies"]}
@@ -148,6 +148,6 @@ def test_next_demo_cleans_up_after_an_engine_killed_together_with_its_demo(demo,
     os.kill(found["engine"], signal.SIGKILL)
     eventually(lambda: all_gone(found), "end of engine and strategies")
     assert folder_of(runtime_dir, process).exists()
-    code, result, err = finish(demo("--speed", "20"), 180)
+    code, result, err = finish(demo("--speed", "60"), 180)
     assert (code, result["leftovers"]) == (0, [])
     assert f"cleaned up after engine 'demo-{process.pid}', which is gone" in err

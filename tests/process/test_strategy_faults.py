@@ -62,7 +62,6 @@ def bystander_has_everything():
     return me["received"] == seen["events_in"]
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("part", range(4))
 def test_faulty_strategies_take_nothing_from_the_others(engine, part, scale):
     rng = random.Random(20 + part)
