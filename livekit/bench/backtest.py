@@ -208,6 +208,7 @@ def _rate_rows(
             peer=RIVALS[key].name,
             peer_values=rivals[key],
             target=(">=", least),
+            in_turns=len(ours) == len(rivals[key]),
         )
         for key, least in targets.items()
         if key in rivals
@@ -279,11 +280,21 @@ def _sweeps(bench: _Bench) -> None:
                 peer=rival.name,
                 target=("<=", 1e-4),
             ),
-            make_row(label, two, unit, peer=rival.name, peer_values=other, target=(">=", 4.0)),
+            make_row(
+                label,
+                two,
+                unit,
+                peer=rival.name,
+                peer_values=other,
+                target=(">=", 4.0),
+                in_turns=True,
+            ),
             make_row(f"sweep of {n_pairs} pairs, {rival.name}", other, unit),
         ]
     bench.outcome.rows.append(
-        make_row(label, two, unit, peer="1 thread", peer_values=one, target=(">=", 1.8))
+        make_row(
+            label, two, unit, peer="1 thread", peer_values=one, target=(">=", 1.8), in_turns=True
+        )
     )
 
 

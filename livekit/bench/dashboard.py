@@ -79,6 +79,7 @@ def dashboard_rows(*, quick: bool = False, minutes: float = 30.0) -> list[Row]:
             "µs",
             peer="no dashboard",
             peer_values=without,
+            in_turns=True,
             target=("<=", 1.25),
         ),
         make_row(

@@ -144,6 +144,7 @@ def _decode(channel: str, runs: int, n: int) -> Row:
         "µs",
         peer="livekit",
         peer_values=own,
+        in_turns=True,
         target=(">=", 4.0),
     )
 

@@ -177,7 +177,7 @@ def _ccxt_rows(scripts: Path, python: Path, rate: int, *, seconds: float) -> lis
         source.close()
     name = f"ccxt.pro {said['version']} at {rate:,} messages/s"
     target: Any = {"target": (">=", 10.0)} if rate == _BUSY_RATE else {}
-    peer: Any = {"peer": "livekit", "peer_values": own}
+    peer: Any = {"peer": "livekit", "peer_values": own, "in_turns": True}
     return [
         make_row(f"{name}: a call of the user's code", theirs, "µs", **peer, **target),
         make_row("  a message, called back for or not", messages, "µs", **peer),

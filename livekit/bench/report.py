@@ -40,7 +40,7 @@ class Row:
     peer : str or None
         What it is compared with.
     ratio : float or None
-        Value divided by the peer's, of medians.
+        Value divided by the peer's, of medians; the median of ratios of runs taken in turns.
     target : str or None
         What it should reach, such as ">= 0.95".
     ok : bool or None
@@ -74,6 +74,7 @@ def make_row(
     peer: str | None = None,
     peer_values: Sequence[float] = (),
     target: tuple[Literal[">=", "<="], float] | None = None,
+    in_turns: bool = False,
 ) -> Row:
     """Make a row of the runs' values, compared with the peer's runs if there are any.
 
@@ -83,9 +84,17 @@ def make_row(
         One number per run.
     target : (">=" or "<=", float), optional
         Holds for the ratio when there is a peer, for the value otherwise.
+    in_turns : bool
+        Run k of both was taken one after the other: the ratio is the median of the runs'
+        own ratios, which a machine that changes its pace on the way does not move.
     """
     value = statistics.median(values)
-    ratio = value / statistics.median(peer_values) if peer_values else None
+    ratio = None
+    if peer_values and in_turns:
+        pairs = zip(values, peer_values, strict=True)
+        ratio = statistics.median(own / other for own, other in pairs)
+    elif peer_values:
+        ratio = value / statistics.median(peer_values)
     is_ok = None
     if target is not None:
         measured = value if ratio is None else ratio

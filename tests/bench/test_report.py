@@ -21,6 +21,14 @@ def test_ratio_compares_medians():
     assert row.ratio == 2.0
 
 
+def test_ratio_of_runs_in_turns_is_that_of_most_pairs_whatever_the_pace_was():
+    values, peer_values = [2.0, 2.2, 8.0, 8.4, 2.0], [1.0, 1.1, 4.0, 4.2, 4.0]
+    row = make_row("x", values, "s", peer="y", peer_values=peer_values, in_turns=True)
+    assert row.ratio == 2.0
+    with pytest.raises(ValueError, match="shorter"):
+        make_row("x", values, "s", peer="y", peer_values=[1.0], in_turns=True)
+
+
 @pytest.mark.parametrize(
     ("target", "peer_values", "expected"),
     [
