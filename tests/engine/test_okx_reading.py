@@ -2,9 +2,12 @@
 
 import ctypes
 import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from okx_keeper import Keeper
@@ -26,7 +29,7 @@ USUAL, SPACED, TWO_ROWS, NOTICE, FRAGMENTS = range(5)
 class Line:
     """A feed whose only connection is live, on a socket pair, and what it puts through."""
 
-    def __init__(self, *, is_direct):
+    def __init__(self, *, is_direct=True, tls=None):
         hosts = hosts_for("sim", "global", "http://127.0.0.1:1")
         self.feed = Feed(hosts, make_arguments(["X"], ["trades"]), {"X": 0}, LiveClock(), print)
         self.events = []
@@ -40,6 +43,9 @@ class Line:
         link.phase = Phase.LIVE
         self.websocket = WebSocket("ws://127.0.0.1:1/")
         ours, self.peer = socket.socketpair()
+        if tls is not None:
+            self.websocket._tls = tls[0]
+            ours, self.peer = agree(ours, self.peer, *tls)
         ours.setblocking(False)
         self.websocket._socket, self.websocket.state = ours, WebSocketState.OPEN
         self.websocket._stage = type(self.websocket._stage).OPEN
@@ -74,6 +80,25 @@ class Line:
         self.websocket.abort()
 
 
+def agree(ours, theirs, client, server):
+    """Return both ends of a socket pair once they have agreed on TLS."""
+    ours = client.wrap_socket(ours, server_hostname="localhost", do_handshake_on_connect=False)
+    with ThreadPoolExecutor(1) as pool:
+        wrapped = pool.submit(server.wrap_socket, theirs, server_side=True)
+        ours.do_handshake()
+        return ours, wrapped.result(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def tls():
+    """Give the contexts of a client and of a server it trusts."""
+    authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    authority.issue_cert("localhost").configure_cert(server)
+    return client, server
+
+
 def row(number):
     return (
         f'{{"instId":"X","tradeId":"{number}","px":"100.5","sz":"0.5","side":"buy",'
@@ -98,13 +123,13 @@ def wire_of(style, number):
     return Frame(Opcode.TEXT, text.encode()).serialize(mask=False), numbers
 
 
-@pytest.mark.parametrize("is_direct", [True, False], ids=["compiled", "python"])
+@pytest.mark.parametrize("how", ["compiled", "python", "tls"])
 @given(
     st.lists(st.sampled_from([USUAL, USUAL, USUAL, SPACED, TWO_ROWS, NOTICE, FRAGMENTS])),
     st.lists(st.integers(1, 400), min_size=1),
 )
-def test_every_print_is_taken_once_and_in_order_wherever_reads_cut(is_direct, styles, cuts):
-    line = Line(is_direct=is_direct)
+def test_every_print_is_taken_once_and_in_order_wherever_reads_cut(tls, how, styles, cuts):
+    line = Line(is_direct=how != "python", tls=tls if how == "tls" else None)
     try:
         first, numbers = wire_of(USUAL, 1)  # its first bytes are known from then on
         line.take(first)
@@ -131,7 +156,7 @@ def test_every_print_is_taken_once_and_in_order_wherever_reads_cut(is_direct, st
 
 
 def test_frames_are_measured_and_stamped_with_the_wall_clock():
-    line = Line(is_direct=True)
+    line = Line()
     try:
         for number in range(1, 8):
             line.take(wire_of(USUAL, number)[0])
