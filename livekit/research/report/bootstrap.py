@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from livekit.research.report.rows import Rows
-from livekit.research.report.statistic import NAN, PERCENT, Statistic
+from livekit.research.report.statistic import NAN, PERCENT, Statistic, sum_of_products
 
 __all__ = ["UNCERTAINTY", "block_length", "bootstrap", "resample", "uncertainty"]
 
@@ -84,7 +84,8 @@ def block_length(values: np.ndarray) -> float:
         return 1.0
     n_quiet = max(5, math.isqrt(int(math.log10(n))))
     n_lags = min(math.ceil(math.sqrt(n)) + n_quiet, n - 1)
-    covariance = np.array([centred[k:] @ centred[: n - k] / n for k in range(n_lags + 1)])
+    pairs = ((centred[k:], centred[: n - k]) for k in range(n_lags + 1))
+    covariance = np.array([sum_of_products(*pair) / n for pair in pairs])
     is_loud = np.abs(covariance[1:] / variance) >= 2 * math.sqrt(math.log10(n) / n)
     reach = _last_loud_lag(is_loud, n_quiet)
     window = min(2 * max(reach, 1), n_lags)

@@ -18,6 +18,7 @@ from livekit.research.report.statistic import (
     SECOND_NS,
     Statistic,
     ratio,
+    sum_of_products,
     weighted_mean,
 )
 from livekit.research.report.trips import round_trips
@@ -155,7 +156,8 @@ def half_life(rows: Rows) -> float:
     grid = np.arange(ts[0], ts[-1] + 1, max(step, int(ts[-1] - ts[0]) // 1_000_000))
     held = rows.equity["net_exposure"][np.searchsorted(ts, grid, side="right") - 1]
     held = np.where(np.isfinite(held), held, 0.0)
-    decay = ratio(float(held[1:] @ held[:-1]), float(held[:-1] @ held[:-1]))
+    before = held[:-1]
+    decay = ratio(sum_of_products(held[1:], before), sum_of_products(before, before))
     if not 0 < decay < 1:
         return NAN
     return -math.log(2) / math.log(decay) * float(grid[1] - grid[0]) / SECOND_NS

@@ -12,7 +12,14 @@ from typing import Any, Final
 import numpy as np
 
 from livekit.research.report.rows import Rows, simple_returns
-from livekit.research.report.statistic import NAN, PERCENT, Statistic, quantiles, ratio
+from livekit.research.report.statistic import (
+    NAN,
+    PERCENT,
+    Statistic,
+    quantiles,
+    ratio,
+    sum_of_products,
+)
 from livekit.research.report.stats_return import annual_return, drawdowns
 
 __all__ = ["BASIS", "RATIOS", "benchmark_returns", "ratios", "sharpe"]
@@ -150,8 +157,9 @@ def _against_market(rows: Rows) -> dict[str, Any]:
     if len(own) < 2:
         return dict.fromkeys(("beta", "alpha_pct", "information_ratio", "tracking_error_pct"), NAN)
     year = rows.periods_per_year
-    (_, shared), (_, variance) = np.cov(own, market)
-    beta = ratio(float(shared), float(variance))
+    around = market - np.mean(market)
+    shared, variance = (sum_of_products(one, around) for one in (own - np.mean(own), around))
+    beta = ratio(shared, variance)
     excess = own - market
     return {
         "beta": beta,
