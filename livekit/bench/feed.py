@@ -166,6 +166,6 @@ def feed_rows(*, quick: bool = False) -> list[Row]:
             for channel in _CHANNELS:
                 rows += _way_in(desk, channel, runs, n)
             rows += [_decode(channel, runs, n) for channel in _CHANNELS]
-        rows += way_back(folder, runs, n)
+        rows += way_back(folder, runs, 3 * n)
         os.close(doorbell)
     return rows
