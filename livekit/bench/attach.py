@@ -112,6 +112,8 @@ class StrategyDesk:
         child = fork(self.segment.name, partial(self._run), core)
         deadline = time.monotonic() + 120
         while int(self.segment.header["phase"]) < Phase.STARTED:
+            if os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                raise LivekitError("the measured strategy ended before it had started")
             if time.monotonic() > deadline:
                 raise LivekitError("the measured strategy did not start within 120 s")
             time.sleep(0.001)

@@ -72,6 +72,9 @@ def add_parsers(commands: Any) -> None:
 
 def _sweep(options: argparse.Namespace) -> int:
     _check_out(options.out)
+    several = next((item for item in options.param if {",", ":"} & set(item)), None)
+    if several:
+        raise ConfigError(f"param {several!r} is not one value; to try several: --grid {several}")
     chosen = choose(options)
     grid = parse_grid(options.grid)
     if not grid:

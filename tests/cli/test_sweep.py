@@ -157,6 +157,7 @@ def test_random_choice_is_of_the_size_and_repeats(sweep):
 WRONG = {
     "no such file": ("nowhere.py", GRID, 2, "does not exist"),
     "no grid": (EMA, (), 4, "no grid is given"),
+    "a parameter of several values": (EMA, ("--param", "fast=0.1,0.2"), 4, "--grid fast=0.1,0.2"),
     "a grid of no parameter": (EMA, ("--grid", "fats=0.1"), 4, "did you mean 'fast'"),
     "a grid out of range": (EMA, ("--grid", "fast=0.1,7"), 4, "expected 0.0001 to 0.5"),
     "a value and a grid": (EMA, (*GRID, "--param", "fast=0.1"), 4, "has a value and a grid"),
