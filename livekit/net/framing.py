@@ -82,15 +82,13 @@ class FrameBuffer:
         self._memory = aligned_zeros(_HEAD_BYTES + (size + 7) // 8 * 8)
         self._view = self._memory.data
         self.address = int(self._memory.ctypes.data) + _HEAD_BYTES
-        self._keys, self._used = b"", 0
+        self._keys: list[int] = []
 
     def frame(self, n: int) -> memoryview:
         """Make the frame of the first `n` bytes; what was written there is gone afterwards."""
         assert 0 < n <= self.size
-        if self._used >= len(self._keys):
+        if not self._keys:
             # Keys may not be foreseeable; one call of the system for a thousand of them.
-            self._keys, self._used = os.urandom(_KEY_BYTES), 0
-        key = int.from_bytes(self._keys[self._used : self._used + 4], "little")
-        self._used += 4
-        head: int = _wrap(self.address, n, key)
+            self._keys = np.frombuffer(os.urandom(_KEY_BYTES), np.uint32).tolist()
+        head: int = _wrap(self.address, n, self._keys.pop())
         return self._view[_HEAD_BYTES - head : _HEAD_BYTES + n]
