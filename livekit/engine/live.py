@@ -118,6 +118,7 @@ class LiveTurns:
         self._spin_ns, self._yield_ns, self._sleep_ns = WAITS[wait]
         self._make_room, self._dispatch, self._flush = make_room, dispatch, flush
         self._moved_ns = self.n_lost = 0
+        self._has_looked = False  # whether the last wait was for the sockets
         self._memory = aligned_zeros(_LIVE.itemsize)
         self._live, self._words = int(self._memory.ctypes.data), self._memory.data.cast("q")
         own = self._memory.view(_LIVE)
@@ -163,18 +164,23 @@ class LiveTurns:
         self._flush()
 
     def turn(self) -> int:
-        """Look at the sockets and the clock; return how much moved."""
+        """Look at the sockets and the clock; return how much moved.
+
+        Behind a wait for the sockets they are not looked at again, and what it brought is
+        0: the next wait ends at once if there is more.
+        """
         words = self._words
-        before = words[_MOVED]
-        self._dispatch(0)
-        moved = pump_clock(self._pump, self._source.now_ts()) + words[_MOVED] - before
+        has_looked, self._has_looked = self._has_looked, False
+        if not has_looked:
+            self._dispatch(0)
+        moved = pump_clock(self._pump, self._source.now_ts()) + words[_MOVED]
         if words[_MOVED]:
             self._source.advance(words[_MOVED])
             words[_MOVED] = 0
         if moved:
             self._flush()
             self._moved_ns = clock.monotonic_ns()
-        return moved
+        return 0 if has_looked else moved
 
     def idle(self) -> None:
         """Wait for orders, sockets or a timer, as the engine's way of waiting says."""
@@ -196,6 +202,7 @@ class LiveTurns:
             return
         if not fall_asleep(self._pump):
             self._dispatch(left_ns / 1e9)
+            self._has_looked = True
         wake_up(self._pump)
 
     def _until_timer(self) -> int:

@@ -1,8 +1,12 @@
 """Events of a live source on their way through the engine, from Python and from compiled code."""
 
+import selectors
+import socket
+
 import numpy as np
 import pytest
 
+from livekit.engine import live
 from livekit.engine.folder import EngineLock
 from livekit.engine.loop import EventEngine
 from livekit.engine.settings import EngineSettings
@@ -87,3 +91,42 @@ def test_closed_engine_takes_nothing_and_says_nothing(way):
     assert way.enter(3) == 1
     way.live.publish(way.at, 3)
     assert (way.n_through, way.live.n_lost) == (0, 0)
+
+
+@pytest.fixture
+def frames(way):
+    """Give the far end of a socket of which every byte is an event."""
+    near, far = socket.socketpair()
+
+    def take():
+        way.live.publish(way.at, len(near.recv(8)))
+
+    way.engine._selector.register(near, selectors.EVENT_READ, take)
+    with near, far:
+        yield far
+        way.engine._selector.unregister(near)
+
+
+def test_engine_woken_by_an_event_waits_for_orders_before_it_sleeps_again(way, frames, monkeypatch):
+    waits = []
+    monkeypatch.setattr(live, "await_orders", lambda *_: waits.append(way.n_through) or 1)
+    way.engine.pump["orders_in"] += 1  # strategies trade
+    frames.send(b"1")
+    way.live.idle()
+    assert (way.n_through, waits) == (1, [])
+    way.live.turn()
+    way.live.idle()
+    assert waits == [1]
+
+
+def test_engine_woken_by_an_event_looks_at_its_sockets_once(way, frames, monkeypatch):
+    looks = []
+    dispatch = way.live._dispatch
+    monkeypatch.setattr(way.live, "_dispatch", lambda wait: looks.append(wait) or dispatch(wait))
+    frames.send(b"1")
+    way.live.idle()
+    assert way.live.turn() == 0
+    assert len(looks) == 1
+    frames.send(b"1")
+    assert way.live.turn() == 1
+    assert (len(looks), looks[1]) == (2, 0)
