@@ -7,7 +7,8 @@
     <name>     one segment per strategy
 
 A folder whose lock is free belongs to an engine that is gone: whoever comes next may
-`sweep` it, and says so. The lock is the only thing asked, because pids are reused.
+`sweep` it, the next engine of that name does, and both say so. The lock is the only
+thing asked, because pids are reused.
 Layer 4.
 """
 
@@ -70,6 +71,15 @@ def segment_paths(folder: Path) -> list[Path]:
 class EngineLock:
     """The exclusive lock that makes an engine the only one of its name.
 
+    What an engine before it has left is removed: whoever started this one may have looked
+    while that one was dying, and had its lock still.
+
+    Attributes
+    ----------
+    folder : Path
+        Empty but for the lock.
+    swept : Swept or None
+
     Raises
     ------
     ConfigError
@@ -79,26 +89,38 @@ class EngineLock:
     def __init__(self, engine: str) -> None:
         private_folder(runtime_root())
         self.folder = engine_folder(engine)
-        path = private_folder(self.folder) / LOCK
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._file = os.open(path, flags, 0o600)
-        # Who only looks whether an engine runs holds the lock for microseconds.
+        # Who only looks whether an engine runs holds the lock for microseconds; who cleans
+        # up may remove the folder between its making and its locking.
         deadline = time.monotonic() + _LOCK_PATIENCE_S
-        while not _try_lock(self._file):
+        while (file := _lock_in(self.folder)) is None:
             if time.monotonic() < deadline:
                 time.sleep(0.001)
                 continue
-            os.close(self._file)
             raise ConfigError(
                 f"engine {engine!r} is running already; stop it with 'livekit engine stop"
                 f"{'' if engine == 'main' else f' --engine {engine}'}', or start this one "
                 "under another name with --engine NAME"
             )
+        self._file = file
+        self.swept = _empty(self.folder)
 
     def release(self) -> None:
         """Remove the folder with all in it and let go of the lock."""
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._file)
+
+
+def _lock_in(folder: Path) -> int | None:
+    """Make a folder if it is not there, and return its lock; None while somebody has it."""
+    path = private_folder(folder) / LOCK
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:  # somebody has just removed the folder
+        return None
+    if _try_lock(file):
+        return file
+    os.close(file)
+    return None
 
 
 def _try_lock(file: int, how: int = fcntl.LOCK_EX) -> bool:
@@ -167,17 +189,29 @@ def sweep(engine: str | None = None) -> list[Swept]:
 def _sweep_folder(folder: Path) -> Swept | None:
     if not folder.is_dir():
         return None
-    private_folder(folder)
-    file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    file = _lock_in(folder)
+    if file is None:
+        return None
     try:
-        if not _try_lock(file):
-            return None
-        files = [path.name for path in sorted(folder.iterdir()) if path.name != LOCK]
-        swept = Swept(folder.name, files, _end_orphans(folder))
+        swept = _empty(folder)
         shutil.rmtree(folder)
-        return swept if files else None
+        return swept
     finally:
         os.close(file)
+
+
+def _empty(folder: Path) -> Swept | None:
+    """Remove all but the lock, which is ours, from a folder; None if there was nothing."""
+    left = [path for path in sorted(folder.iterdir()) if path.name != LOCK]
+    if not left:
+        return None
+    swept = Swept(folder.name, [path.name for path in left], _end_orphans(folder))
+    for path in left:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return swept
 
 
 def _end_orphans(folder: Path) -> list[int]:

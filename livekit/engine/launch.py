@@ -59,7 +59,7 @@ def start_engine(settings: EngineSettings, timeout_s: float = 120.0) -> dict[str
     if "error" in answer:
         process.wait()
         raise_error(answer["error"])
-    return {"pid": answer["ready"], "swept": [str(item) for item in swept]}
+    return {"pid": answer["ready"], "swept": [*map(str, swept), *answer["swept"]]}
 
 
 def _read_line(reader: int, deadline: float) -> bytes | None:

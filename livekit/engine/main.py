@@ -54,7 +54,8 @@ def main(arguments: list[str]) -> int:
         message = f"engine {settings.name!r} could not start: {error!r}; see its log"
         _tell(ready, {"error": {"class": "LivekitError", "message": message, "exit_code": 1}})
         return 1
-    _tell(ready, {"ready": os.getpid()})
+    swept = [str(lock.swept)] if lock.swept else []
+    _tell(ready, {"ready": os.getpid(), "swept": swept})
     try:
         engine.run()
     except Exception:

@@ -1,8 +1,12 @@
-"""Ending an engine from outside its process."""
+"""Starting and ending an engine from outside its process."""
 
 import os
 import signal
 
+from engines import eventually
+
+from livekit.engine import launch
+from livekit.engine.folder import is_running
 from livekit.engine.launch import stop_engine
 
 
@@ -13,3 +17,13 @@ def test_forced_stop_of_an_engine_that_hangs_kills_it_and_says_what_it_cleaned_u
     (line,) = answer.pop("swept")
     assert line.startswith("cleaned up after engine 'main', which is gone: ")
     assert answer == {"engine": "main", "pid": pid, "leftovers": []}
+
+
+def test_engine_started_while_the_one_before_it_was_dying_cleans_up_itself(engine, monkeypatch):
+    pid = engine(speed="1")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not is_running("main"), "the end of its lock")
+    # What whoever starts an engine sees while another is dying: its lock is taken.
+    monkeypatch.setattr(launch, "sweep", list)
+    (line,) = engine(speed="1")["swept"]
+    assert line.startswith("cleaned up after engine 'main', which is gone: ")
