@@ -53,9 +53,10 @@ def swept(cross, data):
 
 @pytest.fixture
 def leftovers():
-    """Give the folders of sweeps that the test leaves behind."""
-    before = set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
-    return lambda: set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")) - before
+    """Give the folders of this process's sweeps that the test leaves behind."""
+    ours = f"{PREFIX}{os.getpid()}-*"  # other tests sweep beside this one
+    before = set(Path(tempfile.gettempdir()).glob(ours))
+    return lambda: set(Path(tempfile.gettempdir()).glob(ours)) - before
 
 
 @pytest.mark.process
