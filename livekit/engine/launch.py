@@ -3,6 +3,7 @@
 Layer 4.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -17,7 +18,7 @@ from livekit.engine.client import call, raise_error
 from livekit.engine.folder import is_running, log_path, require_running, sweep
 from livekit.engine.settings import EngineSettings
 from livekit.engine.spawn import spawn_detached
-from livekit.errors import DeadlineError, LivekitError, SegmentError
+from livekit.errors import DeadlineError, LivekitError, NotRunningError, SegmentError
 from livekit.ring.directory import EngineSegment
 
 __all__ = ["start_engine", "stop_engine"]
@@ -88,7 +89,7 @@ def stop_engine(engine: str, *, force: bool = False, timeout_s: float = 15.0) ->
     -------
     dict
         Its name, its pid, the paths it left behind (`leftovers`), and what was cleaned up
-        after it, a line each, when it had to be killed (`swept`).
+        after it, a line each, when it was killed (`swept`).
 
     Raises
     ------
@@ -103,11 +104,12 @@ def stop_engine(engine: str, *, force: bool = False, timeout_s: float = 15.0) ->
     try:
         call(engine, "stop", timeout_s=min(5.0, timeout_s))
         _await_end(engine, pid, start, timeout_s)
-    except DeadlineError:
+    except (DeadlineError, NotRunningError):  # it hangs, or has just died and has its lock still
         if not force:
             raise
-        if clock.is_alive(pid, start):
-            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            if clock.is_alive(pid, start):
+                os.kill(pid, signal.SIGKILL)
         _await_end(engine, pid, start, timeout_s)
         swept = [str(item) for item in sweep(engine)]
     leftovers = sorted(map(str, folder.glob("*")))

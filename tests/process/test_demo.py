@@ -128,7 +128,7 @@ def test_demo_whose_engine_is_killed_cleans_up_and_says_so(demo, runtime_dir):
     os.kill(found["engine"], signal.SIGKILL)
     code, result, _ = finish(process)
     assert code == 1
-    assert any("which is gone" in line for line in result["problems"])
+    assert "which is gone" in "\n".join(result["problems"])
     assert result["leftovers"] == []
     eventually(lambda: all_gone(found), "end of the strategies")
 
