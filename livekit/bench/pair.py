@@ -8,7 +8,8 @@ Layer 5.
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -135,6 +136,23 @@ def _start(program: Path, mode: str, path: Path, n: int, core: int) -> "subproce
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
+@contextmanager
+def _peers(
+    program: Path, path: Path, n: int, first: str, second: str
+) -> "Iterator[tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]]":
+    """Run the reference's two sides of a queue; neither spins on when this one gives up."""
+    places = cores()
+    with _start(program, second, path, n, places[-1]) as taker:
+        try:
+            with _start(program, first, path, n, places[0]) as sender:
+                try:
+                    yield sender, taker
+                finally:
+                    sender.kill()
+        finally:
+            taker.kill()
+
+
 def _output(process: "subprocess.Popen[bytes]") -> list[int]:
     out, _ = process.communicate()
     if process.returncode:
@@ -145,11 +163,9 @@ def _output(process: "subprocess.Popen[bytes]") -> list[int]:
 
 def _reference_pair(program: Path, folder: Path, n: int, send: str, take: str) -> float:
     ring = _Ring(folder / "ring")
-    path, places = folder / "ring", cores()
-    consumer = _start(program, take, path, n, places[-1])
-    producer = _start(program, send, path, n, places[0])
-    _output(producer)
-    nanoseconds, total = _output(consumer)
+    with _peers(program, folder / "ring", n, send, take) as (producer, consumer):
+        _output(producer)
+        nanoseconds, total = _output(consumer)
     ring.queue.unlink()
     if total != expected_sum(n):
         raise LivekitError(f"checksum of the C++ ring is {total}, expected {expected_sum(n)}")
@@ -177,11 +193,9 @@ def _numba_echo(folder: Path, n: int) -> float:
 
 def _reference_echo(program: Path, folder: Path, n: int) -> float:
     rings = [_Ring(folder / "ring"), _Ring(folder / "ring.back")]
-    places = cores()
-    second = _start(program, "pong", folder / "ring", n, places[-1])
-    first = _start(program, "ping", folder / "ring", n, places[0])
-    nanoseconds = _output(first)[0]
-    _output(second)
+    with _peers(program, folder / "ring", n, "ping", "pong") as (first, second):
+        nanoseconds = _output(first)[0]
+        _output(second)
     for ring in rings:
         ring.queue.unlink()
     return nanoseconds / n

@@ -66,6 +66,8 @@ def fork(name: str, function: Callable[[], Any], core: int | None = None) -> Chi
         os.close(writer)
         return Child(pid, reader, name)
     try:
+        # At once and without a word, also inside compiled code: Ctrl-C is the parent's to tell.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.close(reader)
         if core is not None:
             os.sched_setaffinity(0, {core})

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from livekit.bench.fan import fan_rows
 from livekit.bench.pair import pair_rows
+from livekit.bench.processes import cores
 from livekit.bench.report import Row
 from livekit.config import private_folder, runtime_root
 from livekit.engine.folder import LOCK
+from livekit.errors import ConfigError
 
 __all__ = ["private_memory", "ring_rows"]
 
@@ -38,7 +40,18 @@ def private_memory() -> Iterator[Path]:
 
 
 def ring_rows(*, quick: bool = False) -> list[Row]:
-    """Run the whole benchmark; `quick` makes it short and its figures rough."""
+    """Run the whole benchmark; `quick` makes it short and its figures rough.
+
+    Raises
+    ------
+    ConfigError
+        Both sides of a ring spin; on one processor they would wait for each other's slices.
+    """
+    if len(cores()) < 2:
+        raise ConfigError(
+            "'livekit bench ring' measures two processes that both spin, and this one may use "
+            "one processor; run it where there are two, or without 'taskset'"
+        )
     with private_memory() as folder:
         pair = pair_rows(folder, 100_000, 3) if quick else pair_rows(folder)
         fan = fan_rows(folder, 0.05, 1) if quick else fan_rows(folder)
